@@ -1,0 +1,59 @@
+package dev.kintsugi.checkpoint;
+
+import dev.kintsugi.sharding.DeviceMesh;
+import dev.kintsugi.tensor.StateDict;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SequencedMap;
+
+/// An opened checkpoint: metadata in memory, tensor bytes in mapped files until [#close()].
+///
+/// @param format what wrote it, as a person says it: `FSDP2`, `FSDP1`, `DCP`, `safetensors`, `torch .bin`
+/// @param directories where its files are
+/// @param worldSize ranks of the job; 1 where files belong to no rank
+/// @param mesh the mesh most tensors lie on
+/// @param files one entry a file, missing ones included
+/// @param tensors the consolidated model under the names of the files, wrapper prefixes included
+/// @param layouts how each of `tensors` lies over the ranks
+/// @param ranks what each rank holds, local tensors under the same names; empty where files belong to no rank
+/// @param sidecars the directory with `config.json` and tokenizer, if one was found
+/// @param notes what a person should know: inferred, trimmed, replicated by value
+/// @param ignored entries of the directory that are not part of the model
+/// @param writtenBy the versions the files hint at, such as `torch 2.9 to 2.12`
+public record Checkpoint(
+        String format,
+        List<Path> directories,
+        int worldSize,
+        Optional<DeviceMesh> mesh,
+        List<ShardFile> files,
+        StateDict tensors,
+        Map<String, Layout> layouts,
+        SequencedMap<Integer, StateDict> ranks,
+        Optional<Path> sidecars,
+        List<String> notes,
+        List<String> ignored,
+        Optional<String> writtenBy,
+        AutoCloseable resources)
+        implements AutoCloseable {
+    public Checkpoint {
+        directories = List.copyOf(directories);
+        files = List.copyOf(files);
+        layouts = Map.copyOf(layouts);
+        notes = List.copyOf(notes);
+        ignored = List.copyOf(ignored);
+    }
+
+    /// Unmaps the files; tensors must not be read afterwards.
+    @Override
+    public void close() {
+        try {
+            resources.close();
+        } catch (RuntimeException e) {
+            throw e;
+        } catch (Exception e) {
+            throw new IllegalStateException(e);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+package dev.kintsugi.io;
+
+import dev.kintsugi.fault.Code;
+import dev.kintsugi.fault.Fault;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileChannel.MapMode;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/// A file opened read-only and mapped once, whole.
+///
+/// **Units.** Bytes, as `long`. **Memory.** The mapping lives until [#close()], which waits for readers; it counts
+/// against the page cache, not the heap. **Threads.** Any number may read.
+/// **Errors.** [Fault] `K5003` where the file cannot be opened, `K2402` where it was cut short since, `K2401` where it
+/// was changed since.
+public final class MappedFile implements AutoCloseable {
+    private final Path path;
+    private final long byteCount;
+    private final long modifiedMillis;
+    private final @Nullable Object fileKey;
+    private final Arena arena;
+    private final MemorySegment mapping;
+
+    private MappedFile(Path path, BasicFileAttributes attributes, Arena arena, MemorySegment mapping) {
+        this.path = path;
+        this.byteCount = mapping.byteSize();
+        this.modifiedMillis = attributes.lastModifiedTime().toMillis();
+        this.fileKey = attributes.fileKey();
+        this.arena = arena;
+        this.mapping = mapping;
+    }
+
+    public static MappedFile open(Path path) {
+        Arena arena = Arena.ofShared();
+        try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
+            BasicFileAttributes attributes = Files.readAttributes(path, BasicFileAttributes.class);
+            if (!attributes.isRegularFile()) {
+                throw new IOException("not a regular file");
+            }
+            MemorySegment mapping = channel.map(MapMode.READ_ONLY, 0, channel.size(), arena);
+            return new MappedFile(path, attributes, arena, mapping);
+        } catch (IOException e) {
+            arena.close();
+            String reason =
+                    e instanceof NoSuchFileException ? "there is no such file" : "the system says: " + e.getMessage();
+            throw new Fault(Code.K5003, path + ": cannot be opened", reason, "check the path and its permissions", e);
+        }
+    }
+
+    public Path path() {
+        return path;
+    }
+
+    /// The name without its directory, for messages.
+    public String name() {
+        return Objects.requireNonNullElse(path.getFileName(), path).toString();
+    }
+
+    public long byteCount() {
+        return byteCount;
+    }
+
+    public long modifiedMillis() {
+        return modifiedMillis;
+    }
+
+    /// Copies `[byteOffset, byteOffset + target.byteSize())` into `target`.
+    ///
+    /// **Errors.** [IndexOutOfBoundsException] if the range leaves the file as it was when opened.
+    public void read(long byteOffset, MemorySegment target) {
+        read(byteOffset, target.byteSize(), target, 0);
+    }
+
+    /// Copies `byteCount` bytes from `byteOffset` into `target` at `targetOffset`.
+    public void read(long byteOffset, long count, MemorySegment target, long targetOffset) {
+        try {
+            MemorySegment.copy(mapping, byteOffset, target, targetOffset, count);
+        } catch (InternalError e) {
+            throw new Fault(
+                    Code.K2402,
+                    path + ": cut short while it was read, at byte " + byteOffset,
+                    "another process truncated or replaced the file",
+                    "wait until nobody writes to it, then open it again",
+                    e);
+        }
+    }
+
+    /// Bytes `[byteOffset, byteOffset + count)` in an array of their own.
+    public byte[] bytes(long byteOffset, int count) {
+        byte[] bytes = new byte[count];
+        read(byteOffset, count, MemorySegment.ofArray(bytes), 0);
+        return bytes;
+    }
+
+    /// Checks that the file is the one that was opened. **Errors.** [Fault] `K2401` if not.
+    public void checkUnchanged() {
+        BasicFileAttributes now;
+        try {
+            now = Files.readAttributes(path, BasicFileAttributes.class);
+        } catch (IOException e) {
+            throw changed("it is gone", e);
+        }
+        if (now.size() != byteCount) {
+            throw changed("it had " + byteCount + " bytes and has " + now.size(), null);
+        }
+        if (now.lastModifiedTime().toMillis() != modifiedMillis || !Objects.equals(now.fileKey(), fileKey)) {
+            throw changed("its modification time or identity differs", null);
+        }
+    }
+
+    private Fault changed(String how, @Nullable Throwable cause) {
+        return new Fault(
+                Code.K2401,
+                path + ": changed since it was opened: " + how,
+                "another process wrote to it",
+                "wait until nobody writes to it, then open it again",
+                cause);
+    }
+
+    @Override
+    public void close() {
+        if (arena.scope().isAlive()) {
+            arena.close();
+        }
+    }
+}

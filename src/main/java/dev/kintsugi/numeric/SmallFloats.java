@@ -1,0 +1,126 @@
+package dev.kintsugi.numeric;
+
+import dev.kintsugi.tensor.DType;
+
+/// Floats of 16 and 8 bits.
+///
+/// **Source.** BF16: the upper half of an F32. `F8_E4M3` (no infinity, `0x7f` is NaN) and `F8_E5M2` (IEEE-like):
+/// OCP 8-bit Floating Point Specification 1.0. `F8_E8M0`: OCP Microscaling Formats 1.0, a power of two.
+final class SmallFloats {
+    private static final float[] E4M3 = decodeAll(4, 3, DType.F8_E4M3);
+    private static final float[] E5M2 = decodeAll(5, 2, DType.F8_E5M2);
+    private static final float[] E8M0 = decodeE8M0();
+
+    private SmallFloats() {}
+
+    /// The value of each of the 256 bit patterns.
+    static float[] table(DType dtype) {
+        return switch (dtype) {
+            case F8_E4M3 -> E4M3;
+            case F8_E5M2 -> E5M2;
+            case F8_E8M0 -> E8M0;
+            default -> throw new IllegalArgumentException(dtype + " is no 8-bit float");
+        };
+    }
+
+    /// Rounds to nearest even. A NaN keeps its sign and becomes quiet, as `at::BFloat16` makes it.
+    static short toBFloat16(float value) {
+        int bits = Float.floatToRawIntBits(value);
+        if ((bits & 0x7fffffff) > 0x7f800000) {
+            return (short) ((bits >>> 16) | 0x40);
+        }
+        return (short) ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16);
+    }
+
+    /// The float next to `value` with its last bit set wherever something was cut off ("round to odd"), so that
+    /// rounding it again to 16 bits gives what rounding `value` once would give.
+    static float toFloatOdd(double value) {
+        float nearest = (float) value;
+        if (nearest == value || Double.isNaN(value)) {
+            return nearest;
+        }
+        float toZero = nearest;
+        if (Math.abs((double) nearest) > Math.abs(value)) {
+            toZero = Float.intBitsToFloat(Float.floatToRawIntBits(nearest) - 1);
+        }
+        return Float.intBitsToFloat(Float.floatToRawIntBits(toZero) | 1);
+    }
+
+    /// The pattern nearest to `value`, ties to the even pattern; NaN where the dtype cannot hold it.
+    static byte toFloat8(DType dtype, double value) {
+        float[] table = table(dtype);
+        if (dtype == DType.F8_E8M0) {
+            return toE8M0(value);
+        }
+        int sign = (Double.doubleToRawLongBits(value) < 0) ? 0x80 : 0;
+        int last = dtype == DType.F8_E4M3 ? 0x7e : 0x7b;
+        int beyond = dtype == DType.F8_E4M3 ? 0x7f : 0x7c;
+        double magnitude = Math.abs(value);
+        if (Double.isNaN(value)) {
+            return (byte) (sign | 0x7f);
+        }
+        double step = table[last] - table[last - 1];
+        if (magnitude >= table[last] + step / 2 && (magnitude > table[last] + step / 2 || (last & 1) == 1)) {
+            return (byte) (sign | beyond);
+        }
+        int low = 0;
+        int high = last;
+        while (low < high) {
+            int middle = (low + high + 1) >>> 1;
+            if (table[middle] <= magnitude) {
+                low = middle;
+            } else {
+                high = middle - 1;
+            }
+        }
+        if (low == last) {
+            return (byte) (sign | low);
+        }
+        double below = magnitude - table[low];
+        double above = table[low + 1] - magnitude;
+        boolean up = above < below || (above == below && (low & 1) == 1);
+        return (byte) (sign | (up ? low + 1 : low));
+    }
+
+    private static byte toE8M0(double value) {
+        if (Double.isNaN(value) || value < 0) {
+            return (byte) 0xff;
+        }
+        if (value <= 0x1p-127) {
+            return 0;
+        }
+        int exponent = Math.getExponent(value);
+        double fraction = value / Math.scalb(1.0, exponent);
+        int biased = exponent + 127 + (fraction > 1.5 || (fraction == 1.5 && (exponent & 1) == 0) ? 1 : 0);
+        return (byte) Math.min(biased, 0xff);
+    }
+
+    private static float[] decodeAll(int exponentBits, int mantissaBits, DType dtype) {
+        int bias = (1 << (exponentBits - 1)) - 1;
+        float[] table = new float[256];
+        for (int pattern = 0; pattern < 256; pattern++) {
+            int exponent = (pattern >> mantissaBits) & ((1 << exponentBits) - 1);
+            int mantissa = pattern & ((1 << mantissaBits) - 1);
+            double fraction = (double) mantissa / (1 << mantissaBits);
+            double magnitude =
+                    exponent == 0 ? Math.scalb(fraction, 1 - bias) : Math.scalb(1 + fraction, exponent - bias);
+            if (dtype == DType.F8_E5M2 && exponent == 31) {
+                magnitude = mantissa == 0 ? Double.POSITIVE_INFINITY : Double.NaN;
+            }
+            if (dtype == DType.F8_E4M3 && (pattern & 0x7f) == 0x7f) {
+                magnitude = Double.NaN;
+            }
+            table[pattern] = (float) ((pattern & 0x80) == 0 ? magnitude : -magnitude);
+        }
+        return table;
+    }
+
+    private static float[] decodeE8M0() {
+        float[] table = new float[256];
+        for (int pattern = 0; pattern < 255; pattern++) {
+            table[pattern] = (float) Math.scalb(1.0, pattern - 127);
+        }
+        table[255] = Float.NaN;
+        return table;
+    }
+}

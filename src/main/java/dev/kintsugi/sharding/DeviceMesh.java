@@ -1,0 +1,112 @@
+package dev.kintsugi.sharding;
+
+import dev.kintsugi.tensor.Shape;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+
+/// The grid of ranks, row-major, with one named axis per mesh dim.
+///
+/// **Errors.** [IllegalArgumentException] if names, shape and ranks do not belong together or a rank occurs twice.
+public final class DeviceMesh {
+    private final List<String> dimNames;
+    private final Shape shape;
+    private final int[] ranks;
+
+    private DeviceMesh(List<String> dimNames, Shape shape, int[] ranks) {
+        this.dimNames = dimNames;
+        this.shape = shape;
+        this.ranks = ranks;
+    }
+
+    /// `dimNames` may be shorter than the mesh has dims: the others are called `dim0`, `dim1`, …
+    public static DeviceMesh of(List<String> dimNames, Shape shape, int[] ranks) {
+        if (ranks.length != shape.elementCount()) {
+            throw new IllegalArgumentException("a mesh of " + shape + " has no " + ranks.length + " ranks");
+        }
+        if (Arrays.stream(ranks).distinct().count() != ranks.length) {
+            throw new IllegalArgumentException("a rank stands twice in the mesh " + Arrays.toString(ranks));
+        }
+        List<String> names = new ArrayList<>(dimNames);
+        for (int dim = names.size(); dim < shape.ndim(); dim++) {
+            names.add("dim" + dim);
+        }
+        if (names.size() != shape.ndim()) {
+            throw new IllegalArgumentException("a mesh of " + shape + " has no dims " + dimNames);
+        }
+        return new DeviceMesh(List.copyOf(names), shape, ranks.clone());
+    }
+
+    /// Ranks 0, 1, 2, … laid out row-major.
+    public static DeviceMesh dense(List<String> dimNames, Shape shape) {
+        int[] ranks = new int[Math.toIntExact(shape.elementCount())];
+        Arrays.setAll(ranks, i -> i);
+        return of(dimNames, shape, ranks);
+    }
+
+    public List<String> dimNames() {
+        return dimNames;
+    }
+
+    public Shape shape() {
+        return shape;
+    }
+
+    public int ndim() {
+        return shape.ndim();
+    }
+
+    /// Ranks in row-major order.
+    public int[] ranks() {
+        return ranks.clone();
+    }
+
+    public int size() {
+        return ranks.length;
+    }
+
+    /// Where `rank` stands: one index per mesh dim, or nothing if it is not on the mesh.
+    public Optional<int[]> coordinate(int rank) {
+        for (int position = 0; position < ranks.length; position++) {
+            if (ranks[position] == rank) {
+                return Optional.of(coordinateOfPosition(position));
+            }
+        }
+        return Optional.empty();
+    }
+
+    private int[] coordinateOfPosition(int position) {
+        int[] coordinate = new int[shape.ndim()];
+        int rest = position;
+        for (int dim = shape.ndim() - 1; dim >= 0; dim--) {
+            int extent = Math.toIntExact(shape.dim(dim));
+            coordinate[dim] = rest % extent;
+            rest /= extent;
+        }
+        return coordinate;
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof DeviceMesh that
+                && dimNames.equals(that.dimNames)
+                && shape.equals(that.shape)
+                && Arrays.equals(ranks, that.ranks);
+    }
+
+    @Override
+    public int hashCode() {
+        return 31 * (31 * dimNames.hashCode() + shape.hashCode()) + Arrays.hashCode(ranks);
+    }
+
+    /// `fsdp=4 × tp=2`.
+    @Override
+    public String toString() {
+        List<String> dims = new ArrayList<>();
+        for (int dim = 0; dim < ndim(); dim++) {
+            dims.add(dimNames.get(dim) + "=" + shape.dim(dim));
+        }
+        return String.join(" × ", dims);
+    }
+}

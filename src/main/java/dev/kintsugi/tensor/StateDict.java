@@ -1,0 +1,81 @@
+package dev.kintsugi.tensor;
+
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SequencedMap;
+import java.util.SequencedSet;
+import java.util.function.Predicate;
+import java.util.function.UnaryOperator;
+
+/// Ordered fully qualified names and their tensors. Immutable; a fused, renamed or filtered model is a state dict
+/// again.
+public final class StateDict {
+    private final SequencedMap<String, Tensor> tensors;
+
+    private StateDict(SequencedMap<String, Tensor> tensors) {
+        this.tensors = tensors;
+    }
+
+    /// The tensors of `tensors` in its order.
+    public static StateDict of(Map<String, ? extends Tensor> tensors) {
+        return new StateDict(Collections.unmodifiableSequencedMap(new LinkedHashMap<>(tensors)));
+    }
+
+    public SequencedSet<String> names() {
+        return Collections.unmodifiableSequencedSet(tensors.sequencedKeySet());
+    }
+
+    public SequencedMap<String, Tensor> tensors() {
+        return tensors;
+    }
+
+    public int size() {
+        return tensors.size();
+    }
+
+    public boolean has(String name) {
+        return tensors.containsKey(name);
+    }
+
+    public Optional<Tensor> find(String name) {
+        return Optional.ofNullable(tensors.get(name));
+    }
+
+    /// The tensor named `name`. **Errors.** [IllegalArgumentException] if there is none.
+    public Tensor tensor(String name) {
+        return find(name).orElseThrow(() -> new IllegalArgumentException("no tensor " + name));
+    }
+
+    public StateDict filter(Predicate<String> keep) {
+        LinkedHashMap<String, Tensor> kept = new LinkedHashMap<>();
+        tensors.forEach((name, tensor) -> {
+            if (keep.test(name)) {
+                kept.put(name, tensor);
+            }
+        });
+        return of(kept);
+    }
+
+    /// The same tensors under other names. **Errors.** [IllegalArgumentException] if two names become one.
+    public StateDict rename(UnaryOperator<String> rename) {
+        LinkedHashMap<String, Tensor> renamed = new LinkedHashMap<>();
+        tensors.forEach((name, tensor) -> {
+            if (renamed.put(rename.apply(name), tensor) != null) {
+                throw new IllegalArgumentException("two tensors would be named " + rename.apply(name));
+            }
+        });
+        return of(renamed);
+    }
+
+    /// Elements of all tensors together.
+    public long elementCount() {
+        return tensors.values().stream().mapToLong(t -> t.spec().elementCount()).reduce(0, Math::addExact);
+    }
+
+    /// Bytes of all tensors together, each dense.
+    public long byteCount() {
+        return tensors.values().stream().mapToLong(t -> t.spec().byteCount()).reduce(0, Math::addExact);
+    }
+}

@@ -1,0 +1,83 @@
+package dev.kintsugi.work;
+
+import dev.kintsugi.fault.Code;
+import dev.kintsugi.fault.Fault;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Function;
+
+/// Runs one task per item on the threads of a [Job]; results come in the order of the items.
+public final class Parallel {
+    private Parallel() {}
+
+    /// Applies `task` to each item. The first failure stops the tasks not yet begun and is thrown as it is.
+    public static <T, R> List<R> map(Job job, List<T> items, Function<T, R> task) {
+        int threads = Math.min(job.threads(), items.size());
+        if (threads <= 1) {
+            List<R> results = new ArrayList<>();
+            for (T item : items) {
+                job.check();
+                results.add(task.apply(item));
+            }
+            return results;
+        }
+        AtomicBoolean failed = new AtomicBoolean();
+        try (var pool = Executors.newFixedThreadPool(threads, Parallel::thread)) {
+            List<Future<R>> futures = new ArrayList<>();
+            for (T item : items) {
+                futures.add(pool.submit(() -> {
+                    if (failed.get()) {
+                        throw new IllegalStateException("another task failed");
+                    }
+                    try {
+                        job.check();
+                        return task.apply(item);
+                    } catch (RuntimeException | Error e) {
+                        failed.set(true);
+                        throw e;
+                    }
+                }));
+            }
+            try {
+                return collect(futures);
+            } catch (InterruptedException e) {
+                failed.set(true);
+                job.cancel();
+                pool.shutdownNow();
+                throw new Fault(Code.K9002, "interrupted", "Ctrl-C or a signal asked for it", "run it again", e);
+            }
+        }
+    }
+
+    private static <R> List<R> collect(List<Future<R>> futures) throws InterruptedException {
+        List<R> results = new ArrayList<>();
+        Throwable first = null;
+        for (Future<R> future : futures) {
+            try {
+                results.add(future.get());
+            } catch (ExecutionException e) {
+                Throwable cause = e.getCause();
+                if (first == null || first instanceof IllegalStateException) {
+                    first = cause;
+                }
+            }
+        }
+        if (first instanceof RuntimeException exception) {
+            throw exception;
+        }
+        if (first instanceof Error error) {
+            throw error;
+        }
+        return results;
+    }
+
+    private static Thread thread(Runnable task) {
+        Thread thread = new Thread(task, "kintsugi-worker");
+        thread.setDaemon(true);
+        return thread;
+    }
+}
