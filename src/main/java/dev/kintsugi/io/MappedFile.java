@@ -21,7 +21,7 @@ import org.jspecify.annotations.Nullable;
 /// against the page cache, not the heap. **Threads.** Any number may read.
 /// **Errors.** [Fault] `K5003` where the file cannot be opened, `K2402` where it was cut short since, `K2401` where it
 /// was changed since.
-public final class MappedFile implements AutoCloseable {
+public final class MappedFile implements ByteSource, AutoCloseable {
     private final Path path;
     private final long byteCount;
     private final long modifiedMillis;
@@ -64,6 +64,7 @@ public final class MappedFile implements AutoCloseable {
         return Objects.requireNonNullElse(path.getFileName(), path).toString();
     }
 
+    @Override
     public long byteCount() {
         return byteCount;
     }
@@ -79,7 +80,7 @@ public final class MappedFile implements AutoCloseable {
         read(byteOffset, target.byteSize(), target, 0);
     }
 
-    /// Copies `byteCount` bytes from `byteOffset` into `target` at `targetOffset`.
+    @Override
     public void read(long byteOffset, long count, MemorySegment target, long targetOffset) {
         try {
             MemorySegment.copy(mapping, byteOffset, target, targetOffset, count);
@@ -91,13 +92,6 @@ public final class MappedFile implements AutoCloseable {
                     "wait until nobody writes to it, then open it again",
                     e);
         }
-    }
-
-    /// Bytes `[byteOffset, byteOffset + count)` in an array of their own.
-    public byte[] bytes(long byteOffset, int count) {
-        byte[] bytes = new byte[count];
-        read(byteOffset, count, MemorySegment.ofArray(bytes), 0);
-        return bytes;
     }
 
     /// Checks that the file is the one that was opened. **Errors.** [Fault] `K2401` if not.

@@ -1,0 +1,351 @@
+package dev.kintsugi.pickle;
+
+import dev.kintsugi.fault.Code;
+import dev.kintsugi.fault.Fault;
+import dev.kintsugi.pickle.PickleValue.Bool;
+import dev.kintsugi.pickle.PickleValue.Bytes;
+import dev.kintsugi.pickle.PickleValue.Call;
+import dev.kintsugi.pickle.PickleValue.Dict;
+import dev.kintsugi.pickle.PickleValue.Global;
+import dev.kintsugi.pickle.PickleValue.Int;
+import dev.kintsugi.pickle.PickleValue.None;
+import dev.kintsugi.pickle.PickleValue.PersistentId;
+import dev.kintsugi.pickle.PickleValue.Real;
+import dev.kintsugi.pickle.PickleValue.Sequence;
+import dev.kintsugi.pickle.PickleValue.Text;
+import dev.kintsugi.pickle.PickleValue.Tuple;
+import java.math.BigInteger;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/// The pickle virtual machine without its imports and calls.
+///
+/// **Errors.** [Fault] `K2201` for damage, `K2202` beyond the limits, `K2203` for an opcode that is not accepted;
+/// messages name `place` and the byte offset.
+public final class PickleMachine {
+    private final String place;
+    private final PickleInput in;
+    private final PickleLimits limits;
+    private final List<PickleValue> stack = new ArrayList<>();
+    private final List<Integer> marks = new ArrayList<>();
+    private final Map<Long, PickleValue> memo = new HashMap<>();
+    private final Map<Global, Global> globals = new HashMap<>();
+
+    private PickleMachine(String place, byte[] bytes, int start, PickleLimits limits) {
+        this.place = place;
+        this.in = new PickleInput(place, bytes, start);
+        this.limits = limits;
+    }
+
+    /// What one pickle gives, and the offset after its `STOP`.
+    public record Result(PickleValue value, int nextOffset) {}
+
+    /// Reads the pickle at the start of `bytes`; what follows its `STOP` is not looked at.
+    public static PickleValue read(String place, byte[] bytes, PickleLimits limits) {
+        return readAt(place, bytes, 0, limits).value();
+    }
+
+    /// Reads the pickle at `start`.
+    public static Result readAt(String place, byte[] bytes, int start, PickleLimits limits) {
+        if (bytes.length > limits.maxBytes()) {
+            throw new Fault(
+                    Code.K2202,
+                    place + ": a pickle of " + bytes.length + " bytes, the limit is " + limits.maxBytes(),
+                    "metadata of a model is far smaller",
+                    "do not trust this file");
+        }
+        PickleMachine machine = new PickleMachine(place, bytes, start, limits);
+        PickleValue value = machine.run();
+        return new Result(value, machine.in.offset());
+    }
+
+    private PickleValue run() {
+        long opcodes = 0;
+        while (true) {
+            if (++opcodes > limits.maxOpcodes() || stack.size() > limits.maxStack() || memo.size() > limits.maxMemo()) {
+                throw beyond();
+            }
+            if ((opcodes & 0xffff) == 0 && Thread.currentThread().isInterrupted()) {
+                throw new Fault(Code.K9002, "interrupted", "Ctrl-C or a signal asked for it", "run the command again");
+            }
+            int opcode = in.unsignedByte();
+            if (opcode == '.') {
+                return pop();
+            }
+            if (!literal(opcode) && !container(opcode) && !memoised(opcode) && !object(opcode)) {
+                throw refused(opcode);
+            }
+        }
+    }
+
+    private boolean literal(int opcode) {
+        switch (opcode) {
+            case 'N' -> push(None.INSTANCE);
+            case 0x88 -> push(new Bool(true));
+            case 0x89 -> push(new Bool(false));
+            case 'I' -> push(textInt(in.line()));
+            case 'J' -> push(Int.of(in.int32()));
+            case 'K' -> push(Int.of(in.unsignedByte()));
+            case 'M' -> push(Int.of(in.unsignedShort()));
+            case 'L' -> push(new Int(in.textLong()));
+            case 0x8a -> push(new Int(littleEndian(in.bytes(in.unsignedByte()))));
+            case 0x8b -> push(new Int(littleEndian(in.bytes(in.int32()))));
+            case 'F' -> push(new Real(in.textDouble()));
+            case 'G' -> push(new Real(in.float64BigEndian()));
+            case 'S' -> push(new Text(in.quotedLine()));
+            case 'T' -> push(new Text(in.latin1(in.int32())));
+            case 'U' -> push(new Text(in.latin1(in.unsignedByte())));
+            case 'V' -> push(new Text(in.rawUnicodeLine()));
+            case 'X' -> push(new Text(in.utf8(in.uint32())));
+            case 0x8c -> push(new Text(in.utf8(in.unsignedByte())));
+            case 0x8d -> push(new Text(in.utf8(in.int64())));
+            case 'B' -> push(new Bytes(in.bytes(in.uint32())));
+            case 'C' -> push(new Bytes(in.bytes(in.unsignedByte())));
+            case 0x8e, 0x96 -> push(new Bytes(in.bytes(in.int64())));
+            case 0x80 -> protocol(in.unsignedByte());
+            case 0x95 -> in.frame(in.int64());
+            default -> {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private boolean container(int opcode) {
+        switch (opcode) {
+            case '(' -> marks.add(stack.size());
+            case '0' -> popOrUnmark();
+            case '1' -> popMark();
+            case '2' -> push(top());
+            case ')' -> push(new Tuple(List.of()));
+            case 0x85 -> push(new Tuple(popMany(1)));
+            case 0x86 -> push(new Tuple(popMany(2)));
+            case 0x87 -> push(new Tuple(popMany(3)));
+            case 't' -> push(new Tuple(popMark()));
+            case ']', 0x8f -> push(new Sequence());
+            case 'l' -> push(sequence(popMark()));
+            case 0x91 -> push(sequence(popMark()));
+            case 'a' -> append(popMany(1));
+            case 'e', 0x90 -> append(popMark());
+            case '}' -> push(new Dict());
+            case 'd' -> {
+                List<PickleValue> items = popMark();
+                push(new Dict());
+                setItems(items);
+            }
+            case 's' -> setItems(popMany(2));
+            case 'u' -> setItems(popMark());
+            default -> {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private boolean memoised(int opcode) {
+        switch (opcode) {
+            case 'p' -> memo.put(in.textMemo(), top());
+            case 'q' -> memo.put((long) in.unsignedByte(), top());
+            case 'r' -> memo.put(in.uint32(), top());
+            case 0x94 -> memo.put((long) memo.size(), top());
+            case 'g' -> get(in.textMemo());
+            case 'h' -> get(in.unsignedByte());
+            case 'j' -> get(in.uint32());
+            default -> {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private boolean object(int opcode) {
+        switch (opcode) {
+            case 'c' -> push(global(in.line(), in.line()));
+            case 0x93 -> {
+                List<PickleValue> names = popMany(2);
+                push(global(text(names.get(0), "a module name"), text(names.get(1), "a global's name")));
+            }
+            case 'R', 0x81 -> {
+                List<PickleValue> call = popMany(2);
+                push(new Call(call.get(0), call.get(1)));
+            }
+            case 0x92 -> {
+                List<PickleValue> call = popMany(3);
+                push(new Call(call.get(0), new Tuple(call.subList(1, 3))));
+            }
+            case 'i' -> {
+                Global global = global(in.line(), in.line());
+                push(new Call(global, new Tuple(popMark())));
+            }
+            case 'o' -> {
+                List<PickleValue> call = popMark();
+                if (call.isEmpty()) {
+                    throw damaged("OBJ without a class");
+                }
+                push(new Call(call.getFirst(), new Tuple(call.subList(1, call.size()))));
+            }
+            case 'b' -> build(pop());
+            case 'P' -> push(new PersistentId(new Text(in.line())));
+            case 'Q' -> push(new PersistentId(pop()));
+            case 0x97 -> throw damaged("an out-of-band buffer, which a file cannot hold");
+            case 0x98 -> {}
+            default -> {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private void build(PickleValue state) {
+        switch (top()) {
+            case Call call -> call.states().add(state);
+            case Dict dict -> {}
+            default -> throw damaged("BUILD on a value that has no state");
+        }
+    }
+
+    private void append(List<PickleValue> items) {
+        switch (top()) {
+            case Sequence sequence -> sequence.items().addAll(items);
+            case Call call -> call.appended().addAll(items);
+            default -> throw damaged("APPEND to a value that is no list");
+        }
+    }
+
+    private void setItems(List<PickleValue> items) {
+        if (items.size() % 2 != 0) {
+            throw damaged("a dict with a key that has no value");
+        }
+        Dict target = switch (top()) {
+            case Dict dict -> dict;
+            case Call call -> call.items();
+            default -> throw damaged("SETITEM on a value that is no dict");
+        };
+        for (int i = 0; i < items.size(); i += 2) {
+            target.put(items.get(i), items.get(i + 1));
+        }
+    }
+
+    private static Sequence sequence(List<PickleValue> items) {
+        Sequence sequence = new Sequence();
+        sequence.items().addAll(items);
+        return sequence;
+    }
+
+    private Global global(String module, String name) {
+        Global global = new Global(module, name);
+        Global known = globals.putIfAbsent(global, global);
+        return known == null ? global : known;
+    }
+
+    private void get(long slot) {
+        PickleValue value = memo.get(slot);
+        if (value == null) {
+            throw damaged("memo slot " + slot + " is read before it is written");
+        }
+        push(value);
+    }
+
+    private PickleValue textInt(String line) {
+        return switch (line) {
+            case "00" -> new Bool(false);
+            case "01" -> new Bool(true);
+            default -> new Int(in.number(line));
+        };
+    }
+
+    private static BigInteger littleEndian(byte[] bytes) {
+        byte[] reversed = new byte[bytes.length];
+        for (int i = 0; i < bytes.length; i++) {
+            reversed[i] = bytes[bytes.length - 1 - i];
+        }
+        return bytes.length == 0 ? BigInteger.ZERO : new BigInteger(reversed);
+    }
+
+    private void protocol(int version) {
+        if (version > 5) {
+            throw damaged("protocol " + version + ", which is not known");
+        }
+    }
+
+    private String text(PickleValue value, String role) {
+        if (value instanceof Text text) {
+            return text.value();
+        }
+        throw damaged(role + " that is no text");
+    }
+
+    private void push(PickleValue value) {
+        stack.add(value);
+    }
+
+    private int floor() {
+        return marks.isEmpty() ? 0 : marks.getLast();
+    }
+
+    private PickleValue top() {
+        if (stack.size() <= floor()) {
+            throw damaged("the stack is empty");
+        }
+        return stack.getLast();
+    }
+
+    private PickleValue pop() {
+        PickleValue value = top();
+        stack.removeLast();
+        return value;
+    }
+
+    private void popOrUnmark() {
+        if (!marks.isEmpty() && stack.size() == marks.getLast()) {
+            marks.removeLast();
+            return;
+        }
+        pop();
+    }
+
+    private List<PickleValue> popMany(int count) {
+        if (stack.size() - count < floor()) {
+            throw damaged("the stack holds too few values");
+        }
+        List<PickleValue> tail = stack.subList(stack.size() - count, stack.size());
+        List<PickleValue> values = List.copyOf(tail);
+        tail.clear();
+        return values;
+    }
+
+    private List<PickleValue> popMark() {
+        if (marks.isEmpty()) {
+            throw damaged("no MARK to go back to");
+        }
+        int count = stack.size() - marks.getLast();
+        List<PickleValue> values = popMany(count);
+        marks.removeLast();
+        return values;
+    }
+
+    private Fault damaged(String what) {
+        return in.damaged(what);
+    }
+
+    private Fault beyond() {
+        return new Fault(
+                Code.K2202,
+                place + ": the pickle goes beyond a limit at byte " + in.offset() + " (" + stack.size()
+                        + " values on the stack, " + memo.size() + " in the memo)",
+                "metadata of a model is far smaller",
+                "do not trust this file");
+    }
+
+    private Fault refused(int opcode) {
+        boolean extension = opcode == 0x82 || opcode == 0x83 || opcode == 0x84;
+        return new Fault(
+                Code.K2203,
+                place + ": byte 0x" + Integer.toHexString(opcode) + " at offset " + (in.offset() - 1)
+                        + (extension ? " is an EXT opcode" : " is no pickle opcode"),
+                extension ? "torch writes no extension codes" : "the file is damaged or is no pickle",
+                "copy the file again");
+    }
+}

@@ -1,0 +1,150 @@
+package dev.kintsugi.torch;
+
+import dev.kintsugi.fault.Code;
+import dev.kintsugi.fault.Fault;
+import dev.kintsugi.io.ByteSource;
+import dev.kintsugi.io.MappedFile;
+import dev.kintsugi.pickle.PickleLimits;
+import dev.kintsugi.pickle.PickleMachine;
+import dev.kintsugi.pickle.PickleValue;
+import dev.kintsugi.zip.ZipArchive;
+import dev.kintsugi.zip.ZipRecord;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+
+/// A file of `torch.save`, or one of several in a `.distcp` file: its pickle and its storages.
+///
+/// **Memory.** The pickle's values are in memory, the storages in the mapped file.
+/// **Errors.** [Fault] `K2003`, `K2101` to `K2104`, `K2201` to `K2205`; messages name the file.
+public final class TorchFile {
+    private static final String PICKLE = "data.pkl";
+
+    private final String place;
+    private final Path path;
+    private final long baseOffset;
+    private final ZipArchive archive;
+    private final String prefix;
+    private final PickleValue root;
+
+    private TorchFile(String place, Path path, long baseOffset, ZipArchive archive, String prefix) {
+        this.place = place;
+        this.path = path;
+        this.baseOffset = baseOffset;
+        this.archive = archive;
+        this.prefix = prefix;
+        this.root = readPickle();
+    }
+
+    /// Reads the directory and the pickle of `file`.
+    public static TorchFile open(MappedFile file) {
+        return open(file.name(), file, 0, file.byteCount());
+    }
+
+    /// Reads the archive at `[byteOffset, byteOffset + byteCount)` of `file`. `place` names it in messages.
+    public static TorchFile open(String place, MappedFile file, long byteOffset, long byteCount) {
+        ByteSource source = file.slice(byteOffset, byteCount);
+        if (!ZipArchive.looksLikeZip(source)) {
+            throw notTorch(place, source);
+        }
+        ZipArchive archive = ZipArchive.open(place, source);
+        List<String> pickles = archive.records().keySet().stream()
+                .filter(n -> n.equals(PICKLE) || n.endsWith("/" + PICKLE))
+                .toList();
+        if (pickles.size() != 1) {
+            throw new Fault(
+                    Code.K2102,
+                    place + ": a zip archive with " + pickles.size() + " records named " + PICKLE,
+                    "torch.save writes exactly one",
+                    "check that this is a file of torch.save");
+        }
+        String name = pickles.getFirst();
+        return new TorchFile(
+                place, file.path(), byteOffset, archive, name.substring(0, name.length() - PICKLE.length()));
+    }
+
+    /// Why `source` is no zip archive, as far as its first bytes tell.
+    private static Fault notTorch(String place, ByteSource source) {
+        String start = new String(source.bytes(0, (int) Math.min(64, source.byteCount())), StandardCharsets.ISO_8859_1);
+        String what;
+        String next = "copy the file again";
+        if (source.byteCount() == 0) {
+            what = "is empty";
+        } else if (start.startsWith("version https://git-lfs")) {
+            what = "is a Git LFS pointer, not the file itself";
+            next = "fetch the file with: git lfs pull";
+        } else if (start.startsWith("<") || start.startsWith("{\"error")) {
+            what = "is a web page or an error message, not the file itself";
+        } else if (start.chars().allMatch(c -> c == 0)) {
+            what = "begins with zeros: it was reserved but never written";
+        } else if (start.startsWith("\u0080\u0002\u008a\nl\u00fc\u009cF")) {
+            return new Fault(
+                    Code.K4012,
+                    place + ": a file of torch.save in the format before torch 1.6",
+                    "it is no zip archive but a row of pickles",
+                    "save it again with a newer torch");
+        } else {
+            what = "is no zip archive, so no file of torch.save";
+        }
+        return new Fault(
+                Code.K2003,
+                place + " (" + source.byteCount() + " bytes): " + what,
+                "the download or the copy did not finish, or the job died while it saved",
+                next);
+    }
+
+    private PickleValue readPickle() {
+        find("byteorder").ifPresent(record -> {
+            ByteSource bytes = archive.open(record);
+            String order = new String(bytes.bytes(0, (int) Math.min(16, bytes.byteCount())), StandardCharsets.US_ASCII);
+            if (!order.equals("little")) {
+                throw new Fault(
+                        Code.K4012,
+                        place + ": byte order " + order,
+                        "only little-endian files are read",
+                        "save it again on a little-endian machine");
+            }
+        });
+        ZipRecord record = find(PICKLE).orElseThrow();
+        if (record.byteCount() > PickleLimits.DEFAULT.maxBytes()) {
+            throw new Fault(
+                    Code.K2202,
+                    place + ": a pickle of " + record.byteCount() + " bytes",
+                    "metadata of a model is far smaller",
+                    "do not trust this file");
+        }
+        byte[] bytes = archive.open(record).bytes(0, (int) record.byteCount());
+        return PickleMachine.read(place, bytes, PickleLimits.DEFAULT);
+    }
+
+    private Optional<ZipRecord> find(String name) {
+        return archive.find(prefix + name);
+    }
+
+    /// The pickled value.
+    public PickleValue root() {
+        return root;
+    }
+
+    public ZipArchive archive() {
+        return archive;
+    }
+
+    /// The name for messages.
+    public String place() {
+        return place;
+    }
+
+    /// The storage whose record is `data/<key>`.
+    Storage storage(String key) {
+        String name = "data/" + key;
+        ZipRecord record = find(name)
+                .orElseThrow(() -> new Fault(
+                        Code.K2102,
+                        place + ": record " + name + " is missing",
+                        "the file was cut short or put together from parts",
+                        "copy the file again; check it with: verify"));
+        return new Storage(path, prefix + name, baseOffset + record.dataOffset(), archive.open(record));
+    }
+}
