@@ -22,6 +22,7 @@ import java.util.SequencedMap;
 /// @param notes what a person should know: inferred, trimmed, replicated by value
 /// @param ignored entries of the directory that are not part of the model
 /// @param writtenBy the versions the files hint at, such as `torch 2.9 to 2.12`
+/// @param resources the mapped files
 public record Checkpoint(
         String format,
         List<Path> directories,
@@ -35,7 +36,7 @@ public record Checkpoint(
         List<String> notes,
         List<String> ignored,
         Optional<String> writtenBy,
-        AutoCloseable resources)
+        MappedFiles resources)
         implements AutoCloseable {
     public Checkpoint {
         directories = List.copyOf(directories);
@@ -45,15 +46,16 @@ public record Checkpoint(
         ignored = List.copyOf(ignored);
     }
 
+    /// Checks that no source file changed since it was opened.
+    ///
+    /// **Errors.** [dev.kintsugi.fault.Fault] `K2401` if one did.
+    public void checkUnchanged() {
+        resources.checkUnchanged();
+    }
+
     /// Unmaps the files; tensors must not be read afterwards.
     @Override
     public void close() {
-        try {
-            resources.close();
-        } catch (RuntimeException e) {
-            throw e;
-        } catch (Exception e) {
-            throw new IllegalStateException(e);
-        }
+        resources.close();
     }
 }

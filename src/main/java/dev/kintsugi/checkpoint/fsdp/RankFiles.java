@@ -1,0 +1,151 @@
+package dev.kintsugi.checkpoint.fsdp;
+
+import dev.kintsugi.fault.Code;
+import dev.kintsugi.fault.Fault;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.SortedMap;
+import java.util.SortedSet;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/// The rank files of one or more directories, by rank.
+///
+/// @param worldSize what the file names say
+/// @param fsdpVersion what `fsdp_config.json` says, if it is there
+/// @param ignored other entries of the directories
+record RankFiles(
+        int worldSize,
+        SortedMap<Integer, Path> byRank,
+        Optional<Integer> fsdpVersion,
+        boolean configFound,
+        List<String> ignored) {
+    private static final Pattern NAME = Pattern.compile("model_world_size_(\\d{1,7})_rank_(\\d{1,7})\\.pt");
+    private static final String CONFIG = "fsdp_config.json";
+
+    /// Whether `name` is a rank's model file.
+    static boolean isRankFile(String name) {
+        return NAME.matcher(name).matches();
+    }
+
+    /// Lists `directories`.
+    ///
+    /// **Errors.** [Fault] `K2002` for two world sizes or one rank twice, `K3006` where the config disagrees.
+    static RankFiles scan(List<Path> directories) {
+        SortedMap<Integer, SortedMap<Integer, Path>> found = new TreeMap<>();
+        List<String> ignored = new ArrayList<>();
+        Optional<JsonNode> config = Optional.empty();
+        for (Path directory : directories) {
+            for (Path entry : entries(directory)) {
+                String name = String.valueOf(entry.getFileName());
+                Matcher matcher = NAME.matcher(name);
+                if (matcher.matches()) {
+                    int rank = Integer.parseInt(matcher.group(2));
+                    Path before = found.computeIfAbsent(Integer.parseInt(matcher.group(1)), w -> new TreeMap<>())
+                            .put(rank, entry);
+                    if (before != null) {
+                        throw twice(rank, before, entry);
+                    }
+                } else if (name.equals(CONFIG)) {
+                    config = Optional.of(readConfig(entry));
+                } else if (!name.equals("huggingface")) {
+                    ignored.add(name);
+                }
+            }
+        }
+        if (found.isEmpty()) {
+            throw new Fault(
+                    Code.K2001,
+                    directories + ": no file is named model_world_size_W_rank_R.pt",
+                    "the directory holds no FSDP checkpoint",
+                    "open another directory");
+        }
+        if (found.size() > 1) {
+            throw new Fault(
+                    Code.K2002,
+                    directories + ": rank files of world sizes " + found.keySet(),
+                    "two jobs of different size saved into one directory",
+                    "move the files of one of them into a directory of their own");
+        }
+        int worldSize = found.firstKey();
+        SortedMap<Integer, Path> byRank = found.get(worldSize);
+        checkWorldSize(worldSize, byRank, config);
+        Optional<Integer> version =
+                config.map(c -> c.path("FSDP_version")).filter(JsonNode::isInt).map(JsonNode::asInt);
+        return new RankFiles(worldSize, byRank, version, config.isPresent(), ignored);
+    }
+
+    private static void checkWorldSize(int worldSize, SortedMap<Integer, Path> byRank, Optional<JsonNode> config) {
+        if (byRank.lastKey() >= worldSize) {
+            throw new Fault(
+                    Code.K3006,
+                    byRank.get(byRank.lastKey()) + ": rank " + byRank.lastKey() + " of " + worldSize + " ranks",
+                    "the file was renamed",
+                    "give it the name it was saved under");
+        }
+        Optional<Integer> configured =
+                config.map(c -> c.path("world_size")).filter(JsonNode::isInt).map(JsonNode::asInt);
+        if (configured.isPresent() && configured.get() != worldSize) {
+            throw new Fault(
+                    Code.K3006,
+                    CONFIG + " says world size " + configured.get() + ", the file names say " + worldSize,
+                    "files of two jobs are mixed",
+                    "remove " + CONFIG + " if the rank files are right: the world size is then taken from their names");
+        }
+    }
+
+    private static Fault twice(int rank, Path one, Path other) {
+        return new Fault(
+                Code.K2002,
+                "rank " + rank + " is there twice: " + one + " and " + other,
+                "the directories given overlap",
+                "open only one of them");
+    }
+
+    private static JsonNode readConfig(Path path) {
+        try {
+            return JsonMapper.shared().readTree(path.toFile());
+        } catch (JacksonException e) {
+            throw new Fault(
+                    Code.K2305,
+                    path + ": no JSON: " + e.getOriginalMessage(),
+                    "the job died while it saved",
+                    "remove the file: the world size is then taken from the names of the rank files",
+                    e);
+        }
+    }
+
+    private static List<Path> entries(Path directory) {
+        try (Stream<Path> list = Files.list(directory)) {
+            return list.sorted().toList();
+        } catch (IOException e) {
+            throw new Fault(
+                    Code.K5003,
+                    directory + ": cannot be listed",
+                    "the system says: " + e.getMessage(),
+                    "check the path and its permissions",
+                    e);
+        }
+    }
+
+    /// The ranks without a file.
+    SortedSet<Integer> missing() {
+        SortedSet<Integer> missing = new TreeSet<>();
+        for (int rank = 0; rank < worldSize; rank++) {
+            if (!byRank.containsKey(rank)) {
+                missing.add(rank);
+            }
+        }
+        return missing;
+    }
+}

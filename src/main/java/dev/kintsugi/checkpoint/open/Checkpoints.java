@@ -1,0 +1,159 @@
+package dev.kintsugi.checkpoint.open;
+
+import dev.kintsugi.checkpoint.Checkpoint;
+import dev.kintsugi.checkpoint.CheckpointFormat;
+import dev.kintsugi.checkpoint.OpenOptions;
+import dev.kintsugi.checkpoint.dcp.DcpFormat;
+import dev.kintsugi.checkpoint.fsdp.FsdpFormat;
+import dev.kintsugi.checkpoint.torchbin.TorchBinFormat;
+import dev.kintsugi.fault.Code;
+import dev.kintsugi.fault.Fault;
+import dev.kintsugi.work.Job;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+
+/// Opens a checkpoint whatever wrote it: detection is by content and file names, never by folder names.
+public final class Checkpoints {
+    private static final int MAX_DEPTH = 4;
+    private static final int MAX_DIRECTORIES = 10_000;
+
+    /// The formats in the order in which they are asked; the first that recognises a path opens it.
+    private static final List<CheckpointFormat> FORMATS =
+            List.of(new FsdpFormat(), new DcpFormat(), new TorchBinFormat());
+
+    private Checkpoints() {}
+
+    /// The names of the formats, for `--format`.
+    public static List<String> formatNames() {
+        return FORMATS.stream().map(CheckpointFormat::name).toList();
+    }
+
+    /// Opens the checkpoint whose parts are at `paths`. A directory above the checkpoint is walked down.
+    ///
+    /// **Errors.** [Fault] `K1010` for no such path, `K2001` where nothing is found, `K2002` where several are, and
+    /// whatever the format's reader finds.
+    public static Checkpoint open(List<Path> paths, OpenOptions options, Job job) {
+        List<Path> located = new ArrayList<>();
+        for (Path path : paths) {
+            if (!Files.exists(path)) {
+                throw noSuchPath(path);
+            }
+            located.add(locate(path, options));
+        }
+        CheckpointFormat format =
+                recognise(located.getFirst(), options).orElseThrow(() -> nothingIn(located.getFirst()));
+        for (Path path : located) {
+            if (!format.recognises(path)) {
+                throw new Fault(
+                        Code.K2001,
+                        path + ": no part of a checkpoint of format " + format.name(),
+                        "all paths given are parts of one checkpoint",
+                        "open them one by one");
+            }
+        }
+        return format.open(located, options, job);
+    }
+
+    private static Fault noSuchPath(Path path) {
+        Path parent = Optional.ofNullable(path.toAbsolutePath().getParent()).orElse(path);
+        String there = Files.isDirectory(parent) ? "its directory holds " + some(parent) : parent + " does not exist";
+        return new Fault(Code.K1010, path + ": no such file or directory", there, "check the path");
+    }
+
+    private static String some(Path directory) {
+        try (Stream<Path> list = Files.list(directory)) {
+            List<String> names = list.map(p -> String.valueOf(p.getFileName()))
+                    .sorted()
+                    .limit(7)
+                    .collect(Collectors.toCollection(ArrayList::new));
+            if (names.size() == 7) {
+                names.set(6, "…");
+            }
+            return names.isEmpty() ? "nothing" : String.join(", ", names);
+        } catch (IOException e) {
+            return "nothing readable";
+        }
+    }
+
+    private static Optional<CheckpointFormat> recognise(Path path, OpenOptions options) {
+        if (options.format().isPresent()) {
+            String wanted = options.format().get();
+            CheckpointFormat format = FORMATS.stream()
+                    .filter(f -> f.name().equals(wanted))
+                    .findFirst()
+                    .orElseThrow(() -> new Fault(
+                            Code.K1003,
+                            "no format is named " + wanted,
+                            "formats are " + String.join(", ", formatNames()),
+                            "leave --format out to have it detected"));
+            return format.recognises(path) ? Optional.of(format) : Optional.empty();
+        }
+        return FORMATS.stream().filter(f -> f.recognises(path)).findFirst();
+    }
+
+    private static Path locate(Path path, OpenOptions options) {
+        if (recognise(path, options).isPresent()) {
+            return path;
+        }
+        Path parent = path.toAbsolutePath().getParent();
+        if (Files.isRegularFile(path)) {
+            if (parent != null && recognise(parent, options).isPresent()) {
+                return parent;
+            }
+            throw nothingIn(path);
+        }
+        List<Path> found = new ArrayList<>();
+        walk(path, options, 1, found, new int[] {0});
+        if (found.isEmpty()) {
+            throw nothingIn(path);
+        }
+        if (found.size() > 1) {
+            throw new Fault(
+                    Code.K2002,
+                    path + " holds " + found.size() + " checkpoints",
+                    found.stream().map(Path::toString).limit(12).collect(Collectors.joining(", ")),
+                    "open one of them: open " + found.getFirst());
+        }
+        return found.getFirst();
+    }
+
+    private static void walk(Path directory, OpenOptions options, int depth, List<Path> found, int[] seen) {
+        if (depth > MAX_DEPTH || ++seen[0] > MAX_DIRECTORIES) {
+            return;
+        }
+        List<Path> children;
+        try (Stream<Path> list = Files.list(directory)) {
+            children = list.filter(p -> Files.isDirectory(p)
+                            && !String.valueOf(p.getFileName()).startsWith("."))
+                    .sorted()
+                    .toList();
+        } catch (IOException e) {
+            return;
+        }
+        for (Path child : children) {
+            if (recognise(child, options).isPresent()) {
+                found.add(child);
+            } else {
+                walk(child, options, depth + 1, found, seen);
+            }
+        }
+    }
+
+    private static Fault nothingIn(Path path) {
+        if (Files.isDirectory(path)) {
+            return new Fault(
+                    Code.K2001,
+                    path + ": no checkpoint in it or below",
+                    "it holds " + some(path),
+                    "give the directory that holds the rank files");
+        }
+        return new Fault(
+                Code.K2001, path + ": not a checkpoint", "its name and first bytes fit no format", "check the path");
+    }
+}
