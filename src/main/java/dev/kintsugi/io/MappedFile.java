@@ -38,6 +38,8 @@ public final class MappedFile implements ByteSource, AutoCloseable {
         this.mapping = mapping;
     }
 
+    // The arena closes with the file, in close().
+    @SuppressWarnings("MustBeClosedChecker")
     public static MappedFile open(Path path) {
         Arena arena = Arena.ofShared();
         try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {

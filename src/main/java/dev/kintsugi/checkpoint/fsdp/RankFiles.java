@@ -78,7 +78,7 @@ record RankFiles(
                     "move the files of one of them into a directory of their own");
         }
         int worldSize = found.firstKey();
-        SortedMap<Integer, Path> byRank = found.get(worldSize);
+        SortedMap<Integer, Path> byRank = found.firstEntry().getValue();
         checkWorldSize(worldSize, byRank, config);
         Optional<Integer> version =
                 config.map(c -> c.path("FSDP_version")).filter(JsonNode::isInt).map(JsonNode::asInt);
