@@ -5,6 +5,7 @@ import dev.kintsugi.checkpoint.CheckpointFormat;
 import dev.kintsugi.checkpoint.OpenOptions;
 import dev.kintsugi.checkpoint.dcp.DcpFormat;
 import dev.kintsugi.checkpoint.fsdp.FsdpFormat;
+import dev.kintsugi.checkpoint.huggingface.HuggingFaceFormat;
 import dev.kintsugi.checkpoint.torchbin.TorchBinFormat;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
@@ -25,7 +26,7 @@ public final class Checkpoints {
 
     /// The formats in the order in which they are asked; the first that recognises a path opens it.
     private static final List<CheckpointFormat> FORMATS =
-            List.of(new FsdpFormat(), new DcpFormat(), new TorchBinFormat());
+            List.of(new FsdpFormat(), new DcpFormat(), new HuggingFaceFormat(), new TorchBinFormat());
 
     private Checkpoints() {}
 
