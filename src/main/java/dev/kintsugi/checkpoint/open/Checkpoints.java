@@ -37,8 +37,8 @@ public final class Checkpoints {
 
     /// Opens the checkpoint whose parts are at `paths`. A directory above the checkpoint is walked down.
     ///
-    /// **Errors.** [Fault] `K1010` for no such path, `K2001` where nothing is found, `K2002` where several are, and
-    /// whatever the format's reader finds.
+    /// **Errors.** [Fault] `K1010` for no such path, `K2001` where nothing is found, `K2002` where several
+    /// are, and whatever the format's reader finds.
     public static Checkpoint open(List<Path> paths, OpenOptions options, Job job) {
         List<Path> located = new ArrayList<>();
         for (Path path : paths) {
@@ -59,6 +59,19 @@ public final class Checkpoints {
             }
         }
         return format.open(located, options, job);
+    }
+
+    /// Whether a checkpoint of the format named `format` lies at `path` or below it.
+    public static boolean holds(Path path, String format) {
+        OpenOptions options = new OpenOptions(Optional.of(format), Optional.empty(), Optional.empty(), false);
+        if (recognise(path, options).isPresent()) {
+            return true;
+        }
+        List<Path> found = new ArrayList<>();
+        if (Files.isDirectory(path)) {
+            walk(path, options, 1, found, new int[] {0});
+        }
+        return !found.isEmpty();
     }
 
     private static Fault noSuchPath(Path path) {

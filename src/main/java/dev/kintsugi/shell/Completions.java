@@ -1,0 +1,199 @@
+package dev.kintsugi.shell;
+
+import dev.kintsugi.fault.Code;
+import dev.kintsugi.tensor.StateDict;
+import dev.kintsugi.tensor.TensorSpec;
+import java.io.IOException;
+import java.nio.file.DirectoryIteratorException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.WeakHashMap;
+
+/// What a word can become: verbs, options, their values, paths, models, tensor names segment by segment.
+///
+/// Tensor names are kept sorted for each model, so that a proposal costs what it shows, not what the model
+/// holds.
+final class Completions {
+    private static final int MAX_PROPOSALS = 500;
+
+    private final Session session;
+    private final Map<Model, NavigableMap<String, TensorSpec>> names = new WeakHashMap<>();
+
+    /// A proposal; `complete` if a blank may follow it.
+    record Proposal(String value, String description, boolean complete) {}
+
+    Completions(Session session) {
+        this.session = session;
+    }
+
+    /// Proposals for the last of `words`, which may be empty; the first is the verb's name.
+    List<Proposal> of(List<String> words) {
+        if (words.size() <= 1) {
+            String typed = words.isEmpty() ? "" : words.getFirst();
+            return session.dispatcher().verbs().stream()
+                    .filter(v -> v.getName().startsWith(typed))
+                    .map(v -> new Proposal(v.getName(), v.getDescription(), true))
+                    .toList();
+        }
+        Optional<Verb> verb = session.dispatcher().find(words.getFirst());
+        return verb.map(v -> of(v, words.subList(1, words.size()))).orElse(List.of());
+    }
+
+    /// Proposals for the last of `words`, which follow the name of `verb`.
+    List<Proposal> of(Verb verb, List<String> words) {
+        String typed = words.isEmpty() ? "" : words.getLast();
+        String before = words.size() < 2 ? "" : words.get(words.size() - 2);
+        Optional<OptionSpec> option = before.startsWith("--") && !before.contains("=")
+                ? Binder.find(verb, Binder.normal(before.substring(2))).filter(o -> !o.isFlag())
+                : Optional.empty();
+        if (option.isPresent()) {
+            return values(option.get(), typed);
+        }
+        if (typed.startsWith("-")) {
+            return verb.options().stream()
+                    .filter(o -> ("--" + o.name()).startsWith(Binder.normal(typed)))
+                    .map(o -> new Proposal("--" + o.name(), o.help(), true))
+                    .toList();
+        }
+        return parameter(verb, words).map(kind -> values(kind, typed, words)).orElse(List.of());
+    }
+
+    private static Optional<ValueKind> parameter(Verb verb, List<String> words) {
+        int position = -1;
+        for (int i = 0; i < words.size(); i++) {
+            String word = words.get(i);
+            boolean value = i > 0
+                    && words.get(i - 1).startsWith("--")
+                    && Binder.find(verb, Binder.normal(words.get(i - 1).substring(2)))
+                            .filter(o -> !o.isFlag())
+                            .isPresent();
+            if (!word.startsWith("--") && !value) {
+                position++;
+            }
+        }
+        List<Parameter> parameters = verb.parameters();
+        if (parameters.isEmpty() || position < 0) {
+            return Optional.empty();
+        }
+        if (position < parameters.size()) {
+            return Optional.of(parameters.get(position).kind());
+        }
+        return parameters.getLast().repeated()
+                ? Optional.of(parameters.getLast().kind())
+                : Optional.empty();
+    }
+
+    private List<Proposal> values(OptionSpec option, String typed) {
+        if (!option.choices().isEmpty()) {
+            return option.choices().stream()
+                    .filter(c -> c.startsWith(typed.toLowerCase(Locale.ROOT)))
+                    .map(c -> new Proposal(c, "", true))
+                    .toList();
+        }
+        return values(option.kind(), typed, List.of());
+    }
+
+    private List<Proposal> values(ValueKind kind, String typed, List<String> words) {
+        return switch (kind) {
+            case PATH, DIRECTORY, RECIPE -> paths(typed, kind);
+            case MODEL -> models(typed);
+            case SELECTOR, TENSOR -> modelsThenTensors(typed, words);
+            case COMMAND -> of(List.of(typed));
+            case CODE -> modelsAndCodes(typed, words);
+            case METHOD, FORMAT, TEXT -> List.of();
+        };
+    }
+
+    private List<Proposal> models(String typed) {
+        return session.models().values().stream()
+                .filter(m -> m.name().startsWith(typed))
+                .map(m -> new Proposal(m.name(), ModelText.brief(m), true))
+                .toList();
+    }
+
+    private List<Proposal> modelsAndCodes(String typed, List<String> words) {
+        List<Proposal> proposals = new ArrayList<>(modelsThenTensors(typed, words));
+        Arrays.stream(Code.values())
+                .filter(c -> c.name().startsWith(typed.toUpperCase(Locale.ROOT)) && !typed.isEmpty())
+                .forEach(c -> proposals.add(new Proposal(c.name(), c.title(), true)));
+        return proposals;
+    }
+
+    private List<Proposal> modelsThenTensors(String typed, List<String> words) {
+        List<Proposal> proposals = new ArrayList<>(models(typed));
+        Optional<Model> model = words.stream()
+                .limit(Math.max(0, words.size() - 1))
+                .flatMap(w -> session.find(w).stream())
+                .findFirst()
+                .or(() -> session.current().flatMap(session::find))
+                .or(() -> session.models().size() == 1
+                        ? Optional.of(session.models().firstEntry().getValue())
+                        : Optional.empty());
+        model.ifPresent(m -> proposals.addAll(tensors(m, typed)));
+        return proposals;
+    }
+
+    /// The next segments of names that begin with `typed`.
+    List<Proposal> tensors(Model model, String typed) {
+        NavigableMap<String, TensorSpec> sorted = names.computeIfAbsent(model, m -> sorted(m.tensors()));
+        List<Proposal> proposals = new ArrayList<>();
+        Map.Entry<String, TensorSpec> entry = sorted.ceilingEntry(typed);
+        while (entry != null && entry.getKey().startsWith(typed) && proposals.size() < MAX_PROPOSALS) {
+            String name = entry.getKey();
+            int dot = name.indexOf('.', typed.length());
+            if (dot < 0) {
+                TensorSpec spec = entry.getValue();
+                proposals.add(new Proposal(name, spec + " " + Units.bytes(spec.byteCount()), true));
+                entry = sorted.higherEntry(name);
+            } else {
+                String segment = name.substring(0, dot + 1);
+                proposals.add(new Proposal(segment, "", false));
+                entry = sorted.ceilingEntry(name.substring(0, dot) + '/');
+            }
+        }
+        return proposals;
+    }
+
+    private static NavigableMap<String, TensorSpec> sorted(StateDict tensors) {
+        NavigableMap<String, TensorSpec> sorted = new TreeMap<>();
+        tensors.tensors().forEach((name, tensor) -> sorted.put(name, tensor.spec()));
+        return sorted;
+    }
+
+    private static List<Proposal> paths(String typed, ValueKind kind) {
+        int slash = typed.lastIndexOf('/');
+        String folder = typed.substring(0, slash + 1);
+        String start = typed.substring(slash + 1);
+        Path directory = Path.of(
+                folder.startsWith("~/")
+                        ? System.getProperty("user.home") + folder.substring(1)
+                        : folder.isEmpty() ? "." : folder);
+        List<Proposal> proposals = new ArrayList<>();
+        try (DirectoryStream<Path> stream = Files.newDirectoryStream(directory)) {
+            for (Path path : stream) {
+                String name = String.valueOf(path.getFileName());
+                boolean hidden = name.startsWith(".") && !start.startsWith(".");
+                boolean isDirectory = Files.isDirectory(path);
+                boolean fits =
+                        isDirectory || kind == ValueKind.PATH || kind == ValueKind.RECIPE && name.endsWith(".rsh");
+                if (name.startsWith(start) && !hidden && fits && proposals.size() < MAX_PROPOSALS) {
+                    proposals.add(new Proposal(folder + name + (isDirectory ? "/" : ""), "", !isDirectory));
+                }
+            }
+        } catch (IOException | DirectoryIteratorException e) {
+            return List.of();
+        }
+        proposals.sort(Comparator.comparing(Proposal::value));
+        return proposals;
+    }
+}

@@ -1,0 +1,47 @@
+package dev.kintsugi.shell;
+
+import dev.kintsugi.fault.Code;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.Objects;
+
+/// The pages of `docs/reference/errors.md`, one a code.
+final class ErrorPages {
+    private ErrorPages() {}
+
+    static Sheet sheet(Code code) {
+        Sheet sheet = Sheet.of("explain-code")
+                .fact("code", code.name())
+                .fact("title", code.title())
+                .fact("exit_status", code.status().exitCode())
+                .fact("page", page(code));
+        sheet.line(code.name() + "  " + code.title() + "  (exit "
+                + code.status().exitCode() + ": " + code.status().meaning() + ")");
+        page(code).lines().forEach(sheet::line);
+        return sheet;
+    }
+
+    /// What stands below the heading of `code`.
+    static String page(Code code) {
+        StringBuilder page = new StringBuilder();
+        boolean inside = false;
+        for (String line : text().lines().toList()) {
+            if (line.startsWith("#")) {
+                inside = line.startsWith("### " + code.name() + " ");
+            } else if (inside) {
+                page.append(line).append('\n');
+            }
+        }
+        return page.toString().strip();
+    }
+
+    static String text() {
+        try (InputStream stream = ErrorPages.class.getResourceAsStream("errors.md")) {
+            return new String(Objects.requireNonNull(stream).readAllBytes(), StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}

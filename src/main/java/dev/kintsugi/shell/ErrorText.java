@@ -1,0 +1,25 @@
+package dev.kintsugi.shell;
+
+import dev.kintsugi.fault.Fault;
+import java.io.PrintWriter;
+
+/// A fault as a person reads it: what and where, why, what to try.
+final class ErrorText {
+    private ErrorText() {}
+
+    static void print(Fault fault, Console console, boolean trace) {
+        PrintWriter err = console.err();
+        console.out().flush();
+        err.println(console.color("31", "error[" + fault.code() + "]:") + " " + Escape.text(fault.what()));
+        if (!fault.why().isEmpty()) {
+            err.println("  why: " + Escape.text(fault.why()));
+        }
+        if (!fault.next().isEmpty()) {
+            err.println("  try: " + Escape.text(fault.next()));
+        }
+        if (trace) {
+            fault.printStackTrace(err);
+        }
+        err.flush();
+    }
+}

@@ -1,0 +1,33 @@
+package dev.kintsugi.shell;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import tools.jackson.databind.SerializationFeature;
+import tools.jackson.databind.json.JsonMapper;
+
+/// Plain values as JSON.
+final class Json {
+    private static final JsonMapper MAPPER =
+            JsonMapper.builder().enable(SerializationFeature.INDENT_OUTPUT).build();
+
+    private Json() {}
+
+    /// A tree of [Map], [List], [String], numbers and booleans, indented. Infinities and NaN become strings.
+    static String write(Map<String, Object> root) {
+        return MAPPER.writeValueAsString(safe(root));
+    }
+
+    private static Object safe(Object value) {
+        return switch (value) {
+            case Map<?, ?> map -> {
+                Map<String, Object> copy = new LinkedHashMap<>();
+                map.forEach((k, v) -> copy.put(String.valueOf(k), safe(v)));
+                yield copy;
+            }
+            case List<?> list -> list.stream().map(Json::safe).toList();
+            case Double d when d.isNaN() || d.isInfinite() -> d.toString();
+            default -> value;
+        };
+    }
+}

@@ -1,0 +1,67 @@
+package dev.kintsugi.shell;
+
+import dev.kintsugi.sharding.DeviceMesh;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+
+/// A mesh as grids of rank numbers: the last dim runs to the right, the one before it down, the others a grid
+/// each.
+final class MeshDrawing {
+    private MeshDrawing() {}
+
+    static List<String> lines(DeviceMesh mesh) {
+        int ndim = mesh.ndim();
+        if (ndim == 0) {
+            return List.of("  rank " + mesh.ranks()[0]);
+        }
+        int columns = Math.toIntExact(mesh.shape().dim(ndim - 1));
+        int rows = ndim > 1 ? Math.toIntExact(mesh.shape().dim(ndim - 2)) : 1;
+        int width = 1;
+        for (int rank : mesh.ranks()) {
+            width = Math.max(width, Integer.toString(rank).length());
+        }
+        List<String> lines = new ArrayList<>();
+        int grids = mesh.size() / Math.max(1, rows * columns);
+        for (int grid = 0; grid < grids; grid++) {
+            if (ndim > 2) {
+                lines.add("  " + position(mesh, grid));
+            }
+            grid(mesh, grid * rows * columns, rows, columns, width, lines);
+        }
+        return lines;
+    }
+
+    private static String position(DeviceMesh mesh, int grid) {
+        List<String> parts = new ArrayList<>();
+        int rest = grid;
+        for (int dim = mesh.ndim() - 3; dim >= 0; dim--) {
+            int extent = Math.toIntExact(mesh.shape().dim(dim));
+            parts.addFirst(mesh.dimNames().get(dim) + "=" + rest % extent);
+            rest /= extent;
+        }
+        return String.join(" ", parts);
+    }
+
+    private static void grid(DeviceMesh mesh, int first, int rows, int columns, int width, List<String> lines) {
+        int ndim = mesh.ndim();
+        String down = ndim > 1 ? mesh.dimNames().get(ndim - 2) : "";
+        String across = mesh.dimNames().get(ndim - 1);
+        int label = ndim > 1 ? down.length() + 1 + Integer.toString(rows - 1).length() : 0;
+        String margin = "  " + " ".repeat(label) + (label > 0 ? " " : "");
+        String cell = "─".repeat(width + 2);
+        lines.add(margin + " " + across + " →");
+        lines.add(margin + "┌" + String.join("┬", Collections.nCopies(columns, cell)) + "┐");
+        for (int row = 0; row < rows; row++) {
+            StringBuilder line = new StringBuilder("  ");
+            if (label > 0) {
+                line.append(String.format("%-" + label + "s ", down + "=" + row));
+            }
+            for (int column = 0; column < columns; column++) {
+                line.append(String.format("│ %" + width + "d ", mesh.ranks()[first + row * columns + column]));
+            }
+            lines.add(line.append("│").toString());
+        }
+        lines.add(margin + "└" + String.join("┴", Collections.nCopies(columns, cell)) + "┘");
+    }
+}

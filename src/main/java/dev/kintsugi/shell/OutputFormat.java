@@ -1,0 +1,8 @@
+package dev.kintsugi.shell;
+
+/// How results are printed.
+enum OutputFormat {
+    TABLE,
+    JSON,
+    CSV
+}

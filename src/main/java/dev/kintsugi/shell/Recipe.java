@@ -1,0 +1,138 @@
+package dev.kintsugi.shell;
+
+import dev.kintsugi.fault.Code;
+import dev.kintsugi.fault.Fault;
+import java.io.IOException;
+import java.nio.charset.MalformedInputException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SequencedMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/// A recipe as it stands in its file: parameters, and lines with `\` continuations joined.
+///
+/// @param parameters their defaults; empty where a value must be given
+record Recipe(Path path, SequencedMap<String, Optional<String>> parameters, List<Line> lines) {
+    private static final long MAX_BYTES = 4L << 20;
+    private static final Pattern PARAMETER = Pattern.compile("param\\s+([A-Za-z_]\\w*)\\s*(?:=\\s*(.*))?");
+
+    /// A line and where it begins, counted from 1.
+    record Line(int number, String text) {}
+
+    Recipe {
+        lines = List.copyOf(lines);
+    }
+
+    /// **Errors.** [Fault] `K1010` where the file is not there, `K1006` where a line cannot be read.
+    static Recipe read(Path path) {
+        String text;
+        try {
+            if (Files.size(path) > MAX_BYTES) {
+                throw new Fault(
+                        Code.K1006, path + ": larger than 4 MiB", "a recipe is lines of text", "check the path");
+            }
+            text = Files.readString(path);
+        } catch (NoSuchFileException e) {
+            throw new Fault(Code.K1010, path + ": no such recipe", "there is no such file", "check the path", e);
+        } catch (MalformedInputException e) {
+            throw new Fault(Code.K1006, path + ": no UTF-8 text", "a recipe is lines of text", "check the path", e);
+        } catch (IOException e) {
+            throw new Fault(
+                    Code.K5003, path + ": cannot be read", "the system says: " + e.getMessage(), "check the path", e);
+        }
+        return parse(path, text);
+    }
+
+    static Recipe parse(Path path, String text) {
+        SequencedMap<String, Optional<String>> parameters = new LinkedHashMap<>();
+        List<Line> lines = new ArrayList<>();
+        String[] raw = text.split("\r?\n", -1);
+        for (int i = 0; i < raw.length; i++) {
+            int number = i + 1;
+            StringBuilder joined = new StringBuilder(raw[i]);
+            while (endsOpen(joined) && i + 1 < raw.length) {
+                i++;
+                joined.setLength(joined.length() - 1);
+                joined.append(raw[i]);
+            }
+            String line = joined.toString();
+            Matcher parameter = PARAMETER.matcher(line.strip());
+            if (parameter.matches()) {
+                declare(path, number, parameter, parameters);
+            } else if (!line.isBlank() && !line.stripLeading().startsWith("#")) {
+                lines.add(new Line(number, line));
+            }
+        }
+        return new Recipe(path, parameters, lines);
+    }
+
+    private static boolean endsOpen(CharSequence line) {
+        int slashes = 0;
+        while (slashes < line.length() && line.charAt(line.length() - 1 - slashes) == '\\') {
+            slashes++;
+        }
+        boolean comment = line.toString().stripLeading().startsWith("#");
+        return slashes % 2 == 1 && !comment;
+    }
+
+    private static void declare(
+            Path path, int number, Matcher parameter, SequencedMap<String, Optional<String>> parameters) {
+        String name = parameter.group(1);
+        Optional<String> value = Optional.empty();
+        if (parameter.group(2) != null) {
+            try {
+                var words = Tokenizer.commands(parameter.group(2), n -> Optional.empty());
+                boolean single = words.size() == 1 && words.getFirst().size() == 1;
+                if (!single && !words.isEmpty()) {
+                    throw new Fault(
+                            Code.K1006,
+                            "the default of " + name + " is more than one word",
+                            "",
+                            "put quotes around it");
+                }
+                value = Optional.of(
+                        words.isEmpty() ? "" : words.getFirst().getFirst().text());
+            } catch (Fault fault) {
+                throw fault.at(path.getFileName() + ":" + number);
+            }
+        }
+        parameters.put(name, value);
+    }
+
+    /// The values of all parameters, those given over the defaults, and `recipe_dir`.
+    ///
+    /// **Errors.** [Fault] `K1007` for one that is not declared, or has no value.
+    Map<String, String> values(Map<String, String> given) {
+        for (String name : given.keySet()) {
+            if (!parameters.containsKey(name)) {
+                throw new Fault(
+                        Code.K1007,
+                        path.getFileName() + " has no parameter " + name,
+                        parameters.isEmpty()
+                                ? "it declares none"
+                                : "it declares " + String.join(", ", parameters.keySet()),
+                        "leave --set " + name + " out");
+            }
+        }
+        Map<String, String> values = new LinkedHashMap<>();
+        parameters.forEach((name, fallback) -> values.put(
+                name,
+                Optional.ofNullable(given.get(name))
+                        .or(() -> fallback)
+                        .orElseThrow(() -> new Fault(
+                                Code.K1007,
+                                path.getFileName() + " needs a value for " + name,
+                                "it declares the parameter without a default",
+                                "give it with --set " + name + "=VALUE"))));
+        Path directory = path.toAbsolutePath().normalize().getParent();
+        values.put("recipe_dir", String.valueOf(directory));
+        return values;
+    }
+}

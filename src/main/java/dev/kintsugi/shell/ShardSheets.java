@@ -1,0 +1,187 @@
+package dev.kintsugi.shell;
+
+import dev.kintsugi.architecture.HubModel;
+import dev.kintsugi.architecture.HubOptions;
+import dev.kintsugi.architecture.NaturalOrder;
+import dev.kintsugi.checkpoint.Checkpoint;
+import dev.kintsugi.checkpoint.Layout;
+import dev.kintsugi.checkpoint.Piece;
+import dev.kintsugi.checkpoint.ShardFile;
+import dev.kintsugi.sharding.DeviceMesh;
+import dev.kintsugi.tensor.Shape;
+import dev.kintsugi.tensor.StateDict;
+import dev.kintsugi.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SequencedMap;
+
+/// Reports about files, meshes and placements.
+final class ShardSheets {
+    private ShardSheets() {}
+
+    static Sheet shards(Model model, Checkpoint checkpoint) {
+        Sheet sheet = Sheet.of("shards")
+                .fact("model", model.name())
+                .fact("world_size", checkpoint.worldSize())
+                .rows("files")
+                .column("file", "file")
+                .number("rank", "rank")
+                .column("coordinate", "coordinate")
+                .number("tensors", "tensors")
+                .bytes("bytes", "bytes")
+                .time("modified_millis", "modified")
+                .column("status", "status");
+        for (ShardFile file : checkpoint.files()) {
+            Object rank = file.rank().isPresent() ? (Object) (long) file.rank().getAsInt() : "";
+            String coordinate = file.rank().isPresent() && checkpoint.mesh().isPresent()
+                    ? coordinate(checkpoint.mesh().get(), file.rank().getAsInt())
+                    : "";
+            sheet.row(
+                    String.valueOf(file.path().getFileName()),
+                    rank,
+                    coordinate,
+                    (long) file.tensorCount(),
+                    file.byteCount(),
+                    file.modifiedMillis(),
+                    file.status());
+        }
+        return sheet;
+    }
+
+    private static String coordinate(DeviceMesh mesh, int rank) {
+        Optional<int[]> at = mesh.coordinate(rank);
+        if (at.isEmpty()) {
+            return "";
+        }
+        List<String> parts = new ArrayList<>();
+        for (int dim = 0; dim < mesh.ndim(); dim++) {
+            parts.add(mesh.dimNames().get(dim) + "=" + at.get()[dim]);
+        }
+        return String.join(" ", parts);
+    }
+
+    static Sheet mesh(Model model, Checkpoint checkpoint) {
+        Sheet sheet = Sheet.of("mesh").fact("model", model.name());
+        if (checkpoint.mesh().isEmpty()) {
+            return sheet.fact("dims", List.of())
+                    .fact("ranks", List.of())
+                    .line(model.name() + " has no mesh: " + ModelText.source(checkpoint));
+        }
+        DeviceMesh mesh = checkpoint.mesh().get();
+        sheet.fact("dims", mesh.dimNames());
+        sheet.fact("sizes", Arrays.stream(mesh.shape().toArray()).boxed().toList());
+        sheet.fact("ranks", Arrays.stream(mesh.ranks()).boxed().toList());
+        sheet.line(model.name() + "  " + mesh + "  (" + mesh.size() + " ranks)");
+        MeshDrawing.lines(mesh).forEach(sheet::line);
+        return sheet;
+    }
+
+    static Sheet placements(Choice choice, Checkpoint checkpoint) {
+        SequencedMap<String, Layout> layouts = choice.placements(checkpoint);
+        Sheet sheet = Sheet.of("placements")
+                .fact("model", choice.model().name())
+                .rows("tensors")
+                .column("tensor", "tensor")
+                .column("dtype", "dtype")
+                .column("shape", "global shape")
+                .column("placements", "placements")
+                .column("locals", "local shapes")
+                .number("replicas", "replicas")
+                .number("trimmed_elements", "trimmed");
+        layouts.forEach((name, layout) -> sheet.row(
+                name,
+                layout.spec().dtype().name(),
+                layout.spec().shape().toString(),
+                placement(layout),
+                locals(layout),
+                replicas(layout),
+                layout.pieces().stream().mapToLong(Piece::trimmedElements).sum()));
+        if (checkpoint.mesh().isPresent()) {
+            sheet.line("mesh " + checkpoint.mesh().get());
+        }
+        return sheet;
+    }
+
+    private static String placement(Layout layout) {
+        if (layout.meshDims().size() != layout.placements().size()) {
+            return layout.placements().isEmpty() ? layout.kind() : String.join(", ", layout.placements());
+        }
+        List<String> parts = new ArrayList<>();
+        for (int dim = 0; dim < layout.meshDims().size(); dim++) {
+            parts.add(layout.meshDims().get(dim).replaceFirst("=.*", "") + ": "
+                    + layout.placements().get(dim));
+        }
+        return parts.isEmpty() ? layout.kind() : String.join(", ", parts);
+    }
+
+    /// The shapes that ranks hold, with how many hold each.
+    private static String locals(Layout layout) {
+        Map<Shape, Integer> counts = new LinkedHashMap<>();
+        layout.pieces().forEach(p -> counts.merge(p.global().shape(), 1, Integer::sum));
+        List<String> parts = new ArrayList<>();
+        counts.forEach((shape, count) -> parts.add(count == 1 ? shape.toString() : shape + " ×" + count));
+        return String.join(", ", parts);
+    }
+
+    private static long replicas(Layout layout) {
+        return layout.pieces().stream().filter(Piece::replica).count();
+    }
+
+    static Sheet tensors(Choice choice, boolean collapse) {
+        SequencedMap<String, Tensor> chosen = choice.tensors();
+        Model model = choice.model();
+        HubModel hub = model.hub(HubOptions.defaults());
+        StateDict dict = StateDict.of(chosen);
+        Sheet sheet = Sheet.of("tensors")
+                .fact("model", model.name())
+                .fact("selector", choice.selector().toString())
+                .fact("count", (long) dict.size())
+                .fact("parameters", dict.elementCount())
+                .fact("bytes", dict.byteCount())
+                .rows("tensors")
+                .column("tensor", "tensor")
+                .column("dtype", "dtype")
+                .column("shape", "shape")
+                .bytes("bytes", "bytes")
+                .column("stored", "in the files as");
+        List<String> names = new ArrayList<>(chosen.keySet());
+        names.sort(NaturalOrder.INSTANCE);
+        if (collapse) {
+            Collapsed.of(names, n -> spec(chosen, n)).forEach(group -> addRow(sheet, chosen, hub, group));
+        } else {
+            names.forEach(n -> addRow(sheet, chosen, hub, new Collapsed.Group(n, List.of(n))));
+        }
+        return sheet.below(dict.size() + " of " + model.tensors().size() + " tensors, "
+                + Units.count(dict.elementCount()) + " parameters, " + Units.bytes(dict.byteCount()));
+    }
+
+    private static String spec(Map<String, Tensor> tensors, String name) {
+        Tensor tensor = tensors.get(name);
+        return tensor == null ? "" : tensor.spec().toString();
+    }
+
+    private static void addRow(Sheet sheet, Map<String, Tensor> tensors, HubModel hub, Collapsed.Group group) {
+        String first = group.names().getFirst();
+        Tensor tensor = tensors.get(first);
+        if (tensor == null) {
+            return;
+        }
+        long bytes = tensor.spec().byteCount() * group.names().size();
+        String stored = Optional.ofNullable(hub.origins().get(first))
+                .map(o -> o.stored().getFirst())
+                .filter(s -> !s.equals(first))
+                .map(s -> group.names().size() == 1 ? s : s + " …")
+                .orElse("");
+        sheet.row(
+                group.text()
+                        + (group.names().size() == 1 ? "" : " ×" + group.names().size()),
+                tensor.spec().dtype().name(),
+                tensor.spec().shape().toString(),
+                bytes,
+                stored);
+    }
+}

@@ -1,0 +1,108 @@
+package dev.kintsugi.shell;
+
+import dev.kintsugi.checkpoint.Checkpoint;
+import dev.kintsugi.fault.Code;
+import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Status;
+import java.util.List;
+
+/// The verbs that look at where things lie: `shards`, `mesh`, `placements`, `tensors`.
+final class ShardVerbs {
+    private ShardVerbs() {}
+
+    private static Checkpoint checkpoint(Model model) {
+        return model.checkpoint()
+                .orElseThrow(() -> new Fault(
+                        Code.K1003,
+                        model.name() + " is a fusion and has no files",
+                        "the command looks at the files of a checkpoint",
+                        "name one of the models it is made of; see: models"));
+    }
+
+    private static Model model(Invocation call) {
+        return call.words().isEmpty() ? call.session().model() : call.session().model(call.word(0));
+    }
+
+    /// `shards [MODEL]`.
+    static final class Shards extends Verb {
+        Shards(Session session) {
+            super(
+                    session,
+                    "shards",
+                    "look",
+                    "Lists the files: rank, mesh coordinate, tensors, bytes, modified, missing or damaged",
+                    "shards actor",
+                    List.of(Parameter.optional("MODEL", ValueKind.MODEL)));
+        }
+
+        @Override
+        Status run(Invocation call) {
+            Model model = model(call);
+            ShardSheets.shards(model, checkpoint(model)).print(call.console());
+            return Status.DONE;
+        }
+    }
+
+    /// `mesh [MODEL]`.
+    static final class Mesh extends Verb {
+        Mesh(Session session) {
+            super(
+                    session,
+                    "mesh",
+                    "look",
+                    "Draws the device mesh: named dims, rank numbers",
+                    "mesh actor",
+                    List.of(Parameter.optional("MODEL", ValueKind.MODEL)));
+        }
+
+        @Override
+        Status run(Invocation call) {
+            Model model = model(call);
+            ShardSheets.mesh(model, checkpoint(model)).print(call.console());
+            return Status.DONE;
+        }
+    }
+
+    /// `placements [MODEL] [SEL…]`.
+    static final class Placements extends Verb {
+        Placements(Session session) {
+            super(
+                    session,
+                    "placements",
+                    "look",
+                    "Tells for each tensor how it lies over the ranks: global shape, placement per mesh dim, local"
+                            + " shapes, replicas",
+                    "placements actor layers.0.**",
+                    List.of(Parameter.optional("MODEL", ValueKind.MODEL), Parameter.any("SEL", ValueKind.SELECTOR)));
+        }
+
+        @Override
+        Status run(Invocation call) {
+            Choice choice = Choice.of(call.words(), session());
+            ShardSheets.placements(choice, checkpoint(choice.model())).print(call.console());
+            return Status.DONE;
+        }
+    }
+
+    /// `tensors [MODEL] [SEL…]`.
+    static final class Tensors extends Verb {
+        Tensors(Session session) {
+            super(
+                    session,
+                    "tensors",
+                    "look",
+                    "Lists tensors under their names on disk: dtype, shape, bytes",
+                    "tensors actor dtype:bf16 '!**.bias'",
+                    List.of(Parameter.optional("MODEL", ValueKind.MODEL), Parameter.any("SEL", ValueKind.SELECTOR)),
+                    OptionSpec.flag("all", "one line a tensor; else layers that are alike share one"));
+        }
+
+        @Override
+        Status run(Invocation call) {
+            Choice choice = Choice.of(call.words(), session());
+            boolean collapse = !call.has("all") && call.console().format() == OutputFormat.TABLE;
+            ShardSheets.tensors(choice, collapse).print(call.console());
+            return Status.DONE;
+        }
+    }
+}

@@ -1,0 +1,54 @@
+package dev.kintsugi.shell;
+
+import dev.kintsugi.fault.Status;
+import java.util.List;
+import org.springframework.context.annotation.AnnotationConfigApplicationContext;
+
+/// A shell that runs lines: the session, its verbs, nothing of a terminal.
+public final class Shell implements AutoCloseable {
+    private final Session session;
+    private final Dispatcher dispatcher;
+    private final AnnotationConfigApplicationContext context;
+
+    private Shell(Session session, AnnotationConfigApplicationContext context) {
+        this.session = session;
+        this.context = context;
+        this.dispatcher = context.getBean(Dispatcher.class);
+    }
+
+    /// A shell that prints on `console`.
+    @SuppressWarnings("MustBeClosedChecker") // the context closes with the shell
+    static Shell on(Console console) {
+        Session session = new Session(console);
+        AnnotationConfigApplicationContext context = new AnnotationConfigApplicationContext();
+        context.registerBean(Session.class, () -> session);
+        context.register(ShellConfiguration.class);
+        context.refresh();
+        return new Shell(session, context);
+    }
+
+    /// Runs the commands of a line.
+    public Status run(String line) {
+        return dispatcher.run(line);
+    }
+
+    /// Runs one command whose words are already apart, as a process is given them.
+    public Status runWords(List<String> words) {
+        return dispatcher.runWords(
+                words.stream().map(w -> new Tokenizer.Word(w, 0, 0, false)).toList());
+    }
+
+    Session session() {
+        return session;
+    }
+
+    Dispatcher dispatcher() {
+        return dispatcher;
+    }
+
+    @Override
+    public void close() {
+        session.close();
+        context.close();
+    }
+}

@@ -1,0 +1,153 @@
+package dev.kintsugi.shell;
+
+import dev.kintsugi.fault.Code;
+import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Status;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/// The verbs about the shell itself: `help`, `version`, `exit`, `history`, `set`.
+final class ShellVerbs {
+    private ShellVerbs() {}
+
+    /// `help [COMMAND]`.
+    static final class Help extends Verb {
+        private static final Map<String, String> GROUPS = groups();
+
+        Help(Session session) {
+            super(
+                    session,
+                    "help",
+                    "shell",
+                    "Lists the commands, or explains one",
+                    "help merge",
+                    List.of(Parameter.optional("COMMAND", ValueKind.COMMAND)));
+        }
+
+        private static Map<String, String> groups() {
+            Map<String, String> groups = new LinkedHashMap<>();
+            groups.put("models", "Open");
+            groups.put("look", "Look");
+            groups.put("fuse", "Fuse");
+            groups.put("prove", "Prove and write");
+            groups.put("recipes", "Recipes");
+            groups.put("shell", "Shell");
+            return groups;
+        }
+
+        @Override
+        Status run(Invocation call) {
+            if (!call.words().isEmpty()) {
+                Verb verb = session().dispatcher().verb(call.word(0));
+                call.console().out().print(verb.getHelp());
+                return Status.DONE;
+            }
+            Sheet sheet = Sheet.of("help")
+                    .rows("commands")
+                    .column("command", "command")
+                    .column("about", "about");
+            GROUPS.forEach((group, title) -> {
+                List<Verb> verbs = session().dispatcher().verbs().stream()
+                        .filter(v -> v.getGroup().equals(group))
+                        .toList();
+                verbs.forEach(v -> sheet.row(v.getName(), v.getDescription()));
+            });
+            sheet.below("").below("help COMMAND explains one; explain CODE an error; Tab completes; Ctrl-D leaves");
+            sheet.print(call.console());
+            return Status.DONE;
+        }
+    }
+
+    /// `version`.
+    static final class Version extends Verb {
+        Version(Session session) {
+            super(session, "version", "shell", "Tells which version this is", "version", List.of());
+        }
+
+        @Override
+        Status run(Invocation call) {
+            Sheet.of("version")
+                    .fact("version", Release.VERSION)
+                    .fact("java", Runtime.version().toString())
+                    .line("kintsugi " + Release.VERSION + " (Java " + Runtime.version() + ")")
+                    .print(call.console());
+            return Status.DONE;
+        }
+    }
+
+    /// `exit`.
+    static final class Exit extends Verb {
+        Exit(Session session) {
+            super(session, "exit", "shell", "Leaves the shell, or ends the recipe", "exit", List.of());
+        }
+
+        @Override
+        Status run(Invocation call) {
+            session().leave();
+            return Status.DONE;
+        }
+    }
+
+    /// `history`.
+    static final class History extends Verb {
+        History(Session session) {
+            super(session, "history", "shell", "Lists the lines typed so far", "history", List.of());
+        }
+
+        @Override
+        Status run(Invocation call) {
+            Sheet sheet = Sheet.of("history").rows("lines").number("number", "").column("line", "line");
+            long number = 1;
+            for (String line : session().history()) {
+                sheet.row(number++, line);
+            }
+            sheet.print(call.console());
+            return Status.DONE;
+        }
+    }
+
+    /// `set [NAME VALUE]`.
+    static final class Set extends Verb {
+        Set(Session session) {
+            super(
+                    session,
+                    "set",
+                    "shell",
+                    "Shows or changes the settings: threads, debug",
+                    "set threads 4",
+                    List.of(Parameter.optional("NAME", ValueKind.TEXT), Parameter.optional("VALUE", ValueKind.TEXT)));
+        }
+
+        @Override
+        Status run(Invocation call) {
+            if (call.words().size() == 2) {
+                change(call.word(0), call.word(1));
+            }
+            Sheet.of("settings")
+                    .rows("settings")
+                    .column("name", "name")
+                    .column("value", "value")
+                    .row("debug", session().isDebugging() ? "on" : "off")
+                    .row("threads", (long) session().threads())
+                    .print(call.console());
+            return Status.DONE;
+        }
+
+        private void change(String name, String value) {
+            boolean number = value.matches("[1-9]\\d{0,2}");
+            boolean onOff = value.equals("on") || value.equals("off");
+            if (name.equals("threads") && number) {
+                session().threads(Integer.parseInt(value));
+            } else if (name.equals("debug") && onOff) {
+                session().debugging(value.equals("on"));
+            } else {
+                throw new Fault(
+                        Code.K1003,
+                        "set " + name + " " + value + ": no such setting or value",
+                        "settings are threads (a number) and debug (on, off)",
+                        "write for example: set threads 4");
+            }
+        }
+    }
+}

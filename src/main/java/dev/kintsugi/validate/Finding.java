@@ -1,0 +1,33 @@
+package dev.kintsugi.validate;
+
+import dev.kintsugi.fault.Code;
+
+/// One thing that is not as it should be, or worth knowing.
+///
+/// @param severity what it means for the model
+/// @param code the page that explains it
+/// @param subject the tensor or file
+/// @param what the evidence, with numbers
+public record Finding(Severity severity, Code code, String subject, String what) {
+    /// What a finding means.
+    public enum Severity {
+        /// The output would not load, or would be wrong.
+        ERROR,
+        /// Loadable, but look at it.
+        WARNING,
+        /// Worth knowing.
+        NOTE
+    }
+
+    static Finding error(Code code, String subject, String what) {
+        return new Finding(Severity.ERROR, code, subject, what);
+    }
+
+    static Finding warning(Code code, String subject, String what) {
+        return new Finding(Severity.WARNING, code, subject, what);
+    }
+
+    static Finding note(Code code, String subject, String what) {
+        return new Finding(Severity.NOTE, code, subject, what);
+    }
+}

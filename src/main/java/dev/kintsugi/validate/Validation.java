@@ -1,0 +1,346 @@
+package dev.kintsugi.validate;
+
+import dev.kintsugi.architecture.Adapter;
+import dev.kintsugi.architecture.Config;
+import dev.kintsugi.architecture.HubModel;
+import dev.kintsugi.architecture.HubOptions;
+import dev.kintsugi.architecture.NaturalOrder;
+import dev.kintsugi.architecture.Tie;
+import dev.kintsugi.checkpoint.Checkpoint;
+import dev.kintsugi.fault.Code;
+import dev.kintsugi.tensor.DType;
+import dev.kintsugi.tensor.Shape;
+import dev.kintsugi.tensor.StateDict;
+import dev.kintsugi.tensor.Tensor;
+import dev.kintsugi.work.Job;
+import java.nio.file.Files;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.EnumMap;
+import java.util.IdentityHashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.SequencedMap;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+
+/// Checks a model against its configuration.
+public final class Validation {
+    private static final Pattern LAYER = Pattern.compile("^(.*\\.layers|.*\\.blocks|.*\\.h)\\.(\\d+)\\.(.*)$");
+    private static final List<String> QUANTISED = List.of("qweight", "qzeros", "g_idx", "weight_packed", "absmax");
+
+    private final HubModel model;
+    private final Job job;
+    private final List<Finding> findings = new ArrayList<>();
+    private final List<String> checked = new ArrayList<>();
+
+    private Validation(HubModel model, Job job) {
+        this.model = model;
+        this.job = job;
+    }
+
+    /// Checks keys, shapes, dtypes, ties, vocabulary and sidecars; with `data` also the values of every
+    /// tensor, and the replicas of `checkpoint`.
+    ///
+    /// Bytes are read for ties and for `data` only.
+    public static ValidationReport run(HubModel model, Optional<Checkpoint> checkpoint, boolean data, Job job) {
+        Validation validation = new Validation(model, job);
+        validation.accounts();
+        if (model.options().keys() == HubOptions.Keys.CONFIG) {
+            validation.config();
+            validation.ties();
+            validation.adapter();
+            validation.sidecars();
+        }
+        if (data) {
+            validation.values();
+            checkpoint.ifPresent(validation::replicas);
+        }
+        return new ValidationReport(model.architecture(), validation.checked, model.ledger(), validation.findings);
+    }
+
+    /// Looks at every value of `tensors`: NaN, infinities, tensors that are zero throughout.
+    public static List<Finding> values(StateDict tensors, Job job) {
+        return ValueCheck.run(tensors, job);
+    }
+
+    /// Checks keys, shapes and dtypes only; no byte of a tensor is read.
+    public static ValidationReport structure(HubModel model, Job job) {
+        Validation validation = new Validation(model, job);
+        validation.accounts();
+        if (model.options().keys() == HubOptions.Keys.CONFIG) {
+            validation.config();
+        }
+        return new ValidationReport(model.architecture(), validation.checked, model.ledger(), validation.findings);
+    }
+
+    /// Every tensor of the files must be somewhere in the output, or be named among those left out.
+    private void accounts() {
+        Set<String> used = new TreeSet<>();
+        model.origins().values().forEach(o -> used.addAll(o.stored()));
+        model.leftOut().forEach(l -> used.add(l.stored()));
+        Set<Tensor> adapter = Collections.newSetFromMap(new IdentityHashMap<>());
+        model.storedAdapter()
+                .ifPresent(a -> adapter.addAll(a.tensors().tensors().values()));
+        model.stored().tensors().forEach((name, tensor) -> {
+            if (!used.contains(name) && !adapter.contains(tensor)) {
+                findings.add(Finding.error(Code.K4005, name, "is in the files and nowhere in the output"));
+            }
+        });
+    }
+
+    private void config() {
+        boolean adapterOnly = model.tensors().size() == 0 && model.adapter().isPresent();
+        if (model.config().isEmpty()) {
+            findings.add(Finding.error(
+                    Code.K4010,
+                    "config.json",
+                    "not found beside the checkpoint: names, shapes and ties cannot be judged; give its directory with"
+                            + " --sidecars DIR, or write the names as they are with --keys as-is"));
+            return;
+        }
+        Optional<SequencedMap<String, Shape>> expected = model.expected();
+        if (expected.isEmpty()) {
+            findings.add(Finding.note(
+                    Code.K6001,
+                    model.architecture().orElse("config.json"),
+                    "no data on this architecture: keys are checked for regularity across layers only"));
+            regularity();
+        } else if (!adapterOnly) {
+            checked.addAll(List.of("keys", "shapes"));
+            againstExpected(expected.get());
+        }
+        dtypes();
+        quantised();
+    }
+
+    private void againstExpected(SequencedMap<String, Shape> expected) {
+        StateDict tensors = model.tensors();
+        List<String> missing = new ArrayList<>();
+        expected.forEach((name, shape) -> {
+            Optional<Tensor> tensor = tensors.find(name);
+            if (tensor.isEmpty()) {
+                missing.add(name);
+            } else if (!tensor.get().spec().shape().equals(shape)) {
+                findings.add(Finding.error(Code.K4004, name, shapes(name, tensor.get(), shape)));
+            }
+        });
+        List<String> extra =
+                tensors.names().stream().filter(n -> !expected.containsKey(n)).toList();
+        collapsed(missing)
+                .forEach((pattern, count) -> findings.add(Finding.error(
+                        Code.K4004,
+                        pattern,
+                        "missing" + times(count) + ": " + architecture() + " needs it" + missingHint(pattern))));
+        collapsed(extra)
+                .forEach((pattern, count) -> findings.add(Finding.error(
+                        Code.K4004, pattern, "extra" + times(count) + ": " + architecture() + " has no such tensor")));
+    }
+
+    private static String missingHint(String name) {
+        return name.equals("lm_head.weight") ? "; if the head shares the embedding, say --tie-word-embeddings yes" : "";
+    }
+
+    private String shapes(String name, Tensor tensor, Shape shape) {
+        Shape found = tensor.spec().shape();
+        boolean vocabulary = found.ndim() == 2
+                && shape.ndim() == 2
+                && found.dim(1) == shape.dim(1)
+                && (name.endsWith("embed_tokens.weight") || name.endsWith("lm_head.weight"));
+        String hint = vocabulary ? ": " + found.dim(0) + " rows, vocab_size in config.json is " + shape.dim(0) : "";
+        return "is " + found + ", " + architecture() + " has " + shape + hint;
+    }
+
+    private String architecture() {
+        return model.architecture().orElse("the model");
+    }
+
+    private static String times(int count) {
+        return count == 1 ? "" : " ×" + count;
+    }
+
+    /// Names with their layer and expert numbers collapsed: `model.layers.{0..3}.mlp.up_proj.weight` and how
+    /// many.
+    static SequencedMap<String, Integer> collapsed(List<String> names) {
+        Map<String, TreeSet<Long>> numbers = new TreeMap<>(NaturalOrder.INSTANCE);
+        Map<String, Integer> counts = new TreeMap<>(NaturalOrder.INSTANCE);
+        for (String name : names) {
+            Matcher matcher = LAYER.matcher(name);
+            String key = matcher.matches() ? matcher.group(1) + ".#." + matcher.group(3) : name;
+            counts.merge(key, 1, Integer::sum);
+            if (matcher.matches()) {
+                numbers.computeIfAbsent(key, k -> new TreeSet<>()).add(Long.parseLong(matcher.group(2)));
+            }
+        }
+        SequencedMap<String, Integer> result = new LinkedHashMap<>();
+        counts.forEach((key, count) -> {
+            TreeSet<Long> layers = numbers.get(key);
+            String text = key;
+            if (layers != null) {
+                boolean run = layers.last() - layers.first() + 1 == layers.size();
+                String range = layers.size() == 1
+                        ? String.valueOf(layers.first())
+                        : "{"
+                                + (run
+                                        ? layers.first() + ".." + layers.last()
+                                        : layers.stream().map(String::valueOf).collect(Collectors.joining(",")))
+                                + "}";
+                text = key.replaceFirst("#", Matcher.quoteReplacement(range));
+            }
+            result.put(text, count);
+        });
+        return result;
+    }
+
+    /// Without knowledge of the architecture: every layer should have what most layers have.
+    private void regularity() {
+        checked.add("regularity");
+        Map<String, TreeSet<Long>> layersOf = new TreeMap<>();
+        Map<String, TreeSet<Long>> layers = new TreeMap<>();
+        for (String name : model.tensors().names()) {
+            Matcher matcher = LAYER.matcher(name);
+            if (matcher.matches()) {
+                long layer = Long.parseLong(matcher.group(2));
+                layers.computeIfAbsent(matcher.group(1), k -> new TreeSet<>()).add(layer);
+                layersOf.computeIfAbsent(matcher.group(1) + ".#." + matcher.group(3), k -> new TreeSet<>())
+                        .add(layer);
+            }
+        }
+        layers.forEach((stack, present) -> {
+            if (present.last() + 1 != present.size()) {
+                findings.add(Finding.warning(
+                        Code.K4004,
+                        stack,
+                        "has layers " + present.first() + " to " + present.last() + ", but only " + present.size()
+                                + " of them"));
+            }
+        });
+        layersOf.forEach((key, present) -> {
+            TreeSet<Long> all = layers.get(key.substring(0, key.indexOf(".#.")));
+            if (all != null && present.size() < all.size() && present.size() * 2 > all.size()) {
+                TreeSet<Long> without = new TreeSet<>(all);
+                without.removeAll(present);
+                findings.add(Finding.warning(
+                        Code.K4004, key, "is missing in layers " + without + ", though most layers have it"));
+            }
+        });
+    }
+
+    private void dtypes() {
+        checked.add("dtypes");
+        Map<DType, Integer> counts = new EnumMap<>(DType.class);
+        model.tensors().tensors().values().forEach(t -> counts.merge(t.spec().dtype(), 1, Integer::sum));
+        Optional<String> said = model.config().flatMap(c -> c.string("dtype").or(() -> c.string("torch_dtype")));
+        Optional<DType> wanted = said.flatMap(DType::ofTorch);
+        if (wanted.isPresent() && !counts.isEmpty() && !counts.containsKey(wanted.get())) {
+            findings.add(Finding.note(
+                    Code.K6001,
+                    "dtype",
+                    "config.json says " + said.get() + ", the tensors are " + counts.keySet()
+                            + "; they are written as they are unless --dtype is given"));
+        }
+    }
+
+    private void quantised() {
+        List<String> packed = model.tensors().names().stream()
+                .filter(n -> QUANTISED.contains(n.substring(n.lastIndexOf('.') + 1)))
+                .toList();
+        if (!packed.isEmpty()) {
+            findings.add(Finding.warning(
+                    Code.K4014,
+                    packed.getFirst(),
+                    packed.size() + " tensors hold quantised weights; they can be copied, not computed with"));
+        }
+    }
+
+    private void ties() {
+        checked.add("ties");
+        for (Tie tie : model.ties()) {
+            if (!tie.dropped().spec().equals(tie.kept().spec())) {
+                findings.add(Finding.error(
+                        Code.K4004,
+                        tie.droppedName(),
+                        "is " + tie.dropped().spec() + ", tied to " + tie.keptName() + " "
+                                + tie.kept().spec()));
+                continue;
+            }
+            OptionalLong difference = Equality.firstDifference(tie.dropped(), tie.kept(), job);
+            if (difference.isPresent()) {
+                findings.add(Finding.error(
+                        Code.K4004,
+                        tie.droppedName(),
+                        "differs from " + tie.keptName() + " from element " + difference.getAsLong()
+                                + " on, though config.json ties them: dropping it would lose it; keep both with"
+                                + " --tie-word-embeddings no"));
+            }
+        }
+        boolean headBesideTie = model.options().tie() == HubOptions.Choice.NO
+                && model.config().flatMap(c -> c.flag("tie_word_embeddings")).orElse(false);
+        if (headBesideTie) {
+            findings.add(Finding.note(
+                    Code.K6001, "tie_word_embeddings", "config.json ties the head; it is set to false as asked"));
+        }
+    }
+
+    private void adapter() {
+        if (model.storedAdapter().isEmpty()) {
+            return;
+        }
+        checked.add("adapter");
+        Adapter adapter = model.storedAdapter().get();
+        adapter.alpha(model.loraAlpha());
+        StateDict base = model.tensors();
+        Set<String> known = model.expected().map(e -> (Set<String>) e.keySet()).orElse(base.names());
+        adapter.pairs().forEach((weight, pair) -> {
+            if (!known.contains(weight)) {
+                findings.add(Finding.error(
+                        Code.K4004, weight, "the adapter changes it, " + architecture() + " has no such tensor"));
+            }
+        });
+        adapter.facts()
+                .peftConfig()
+                .map(c -> c.path("r").asLong(adapter.rank()))
+                .filter(r -> r != adapter.rank())
+                .ifPresent(r -> findings.add(Finding.warning(
+                        Code.K4004, "r", "adapter_config.json says " + r + ", the tensors have " + adapter.rank())));
+    }
+
+    private void sidecars() {
+        checked.add("sidecars");
+        Optional<Config> config = model.config();
+        if (config.isEmpty()) {
+            return;
+        }
+        var directory = Optional.ofNullable(config.get().path().getParent());
+        boolean tokenizer = directory.isPresent()
+                && List.of("tokenizer.json", "tokenizer.model", "vocab.json", "tokenizer_config.json").stream()
+                        .anyMatch(n -> Files.isRegularFile(directory.get().resolve(n)));
+        if (!tokenizer) {
+            findings.add(Finding.note(
+                    Code.K4010, "tokenizer", "no tokenizer files beside config.json: the output will have none"));
+        }
+        if (config.get().find("auto_map").isPresent()) {
+            findings.add(Finding.warning(
+                    Code.K4010,
+                    "auto_map",
+                    "config.json asks loaders to run code of its own; it is copied, nothing is run here"));
+        }
+    }
+
+    private void values() {
+        checked.add("values");
+        findings.addAll(ValueCheck.run(model.tensors(), job));
+    }
+
+    private void replicas(Checkpoint checkpoint) {
+        checked.add("replicas");
+        findings.addAll(ReplicaCheck.run(checkpoint, job));
+    }
+}
