@@ -94,7 +94,7 @@ public record Adapter(StateDict tensors, SequencedMap<String, LoraPair> pairs, l
             ObjectNode pattern = config.putObject("rank_pattern");
             others.forEach(pattern::put);
         }
-        return PythonJson.dumps(config);
+        return PythonJson.dumps(config) + "\n";
     }
 
     private static void defaults(ObjectNode config) {
