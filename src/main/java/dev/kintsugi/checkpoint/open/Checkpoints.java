@@ -3,6 +3,7 @@ package dev.kintsugi.checkpoint.open;
 import dev.kintsugi.checkpoint.Checkpoint;
 import dev.kintsugi.checkpoint.CheckpointFormat;
 import dev.kintsugi.checkpoint.OpenOptions;
+import dev.kintsugi.checkpoint.colossalai.ColossalAiFormat;
 import dev.kintsugi.checkpoint.dcp.DcpFormat;
 import dev.kintsugi.checkpoint.deepspeed.DeepSpeedFormat;
 import dev.kintsugi.checkpoint.fsdp.FsdpFormat;
@@ -25,8 +26,8 @@ public final class Checkpoints {
     private static final int MAX_DIRECTORIES = 10_000;
 
     /// The formats in the order in which they are asked; the first that recognises a path opens it.
-    private static final List<CheckpointFormat> FORMATS =
-            List.of(new FsdpFormat(), new DcpFormat(), new DeepSpeedFormat(), new TorchBinFormat());
+    private static final List<CheckpointFormat> FORMATS = List.of(
+            new FsdpFormat(), new DcpFormat(), new DeepSpeedFormat(), new ColossalAiFormat(), new TorchBinFormat());
 
     private Checkpoints() {}
 
