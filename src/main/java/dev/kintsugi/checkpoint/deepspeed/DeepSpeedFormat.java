@@ -4,9 +4,11 @@ import dev.kintsugi.checkpoint.Checkpoint;
 import dev.kintsugi.checkpoint.CheckpointFormat;
 import dev.kintsugi.checkpoint.MappedFiles;
 import dev.kintsugi.checkpoint.OpenOptions;
+import dev.kintsugi.checkpoint.OptimizerCheckpoint;
 import dev.kintsugi.work.Job;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 
 /// Opens what DeepSpeed saves at stage 0, 1, 2 and 3, and universal checkpoints.
 ///
@@ -28,6 +30,23 @@ public final class DeepSpeedFormat implements CheckpointFormat {
         MappedFiles mapped = new MappedFiles();
         try {
             return new Opening(TagStates.read(files, options, job, mapped), options, job, mapped).open();
+        } catch (RuntimeException | Error e) {
+            mapped.close();
+            throw e;
+        }
+    }
+
+    @Override
+    public Optional<OptimizerCheckpoint> openOptimizer(List<Path> paths, OpenOptions options, Job job) {
+        TagFiles files = TagFiles.scan(paths);
+        MappedFiles mapped = new MappedFiles();
+        try {
+            Optional<OptimizerCheckpoint> opened =
+                    new Opening(TagStates.read(files, options, job, mapped), options, job, mapped).openOptimizer();
+            if (opened.isEmpty()) {
+                mapped.close();
+            }
+            return opened;
         } catch (RuntimeException | Error e) {
             mapped.close();
             throw e;

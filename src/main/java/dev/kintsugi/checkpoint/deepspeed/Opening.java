@@ -5,6 +5,7 @@ import dev.kintsugi.checkpoint.JoinedTensor;
 import dev.kintsugi.checkpoint.Layout;
 import dev.kintsugi.checkpoint.MappedFiles;
 import dev.kintsugi.checkpoint.OpenOptions;
+import dev.kintsugi.checkpoint.OptimizerCheckpoint;
 import dev.kintsugi.checkpoint.Ranks;
 import dev.kintsugi.checkpoint.ShardFile;
 import dev.kintsugi.checkpoint.Sidecars;
@@ -62,6 +63,17 @@ final class Opening {
             return checkpoint("DeepSpeed ZeRO-" + stage(ranks), ranks.worldSize(), zero(ranks));
         }
         return checkpoint("DeepSpeed", 1, module());
+    }
+
+    Optional<OptimizerCheckpoint> openOptimizer() {
+        return new OptimizerOpening(tag, options, mapped).open().map(parts -> {
+            if (!parts.join().holes().isEmpty()) {
+                notes.add(parts.join().holes().size() + " states are not there and are left out: "
+                        + ModelJoin.some(parts.join().holes()));
+            }
+            Checkpoint state = checkpoint(parts.format(), parts.worldSize(), parts.join());
+            return new OptimizerCheckpoint(state, OptimizerSettings.of(tag.model(), parts.settings()));
+        });
     }
 
     private int stage(ZeroRanks ranks) {

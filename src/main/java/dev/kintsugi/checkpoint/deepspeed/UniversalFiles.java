@@ -2,6 +2,7 @@ package dev.kintsugi.checkpoint.deepspeed;
 
 import dev.kintsugi.checkpoint.MappedFiles;
 import dev.kintsugi.checkpoint.deepspeed.FlatRun.Slice;
+import dev.kintsugi.checkpoint.deepspeed.OptimizerOpening.Settings;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.io.MappedFile;
@@ -114,5 +115,15 @@ record UniversalFiles(Path directory, int savedWorldSize) {
                     "convert the checkpoint again");
         }
         return new Slice(-1, Optional.of(stored), 0, count, found.elementCount() - count);
+    }
+
+    /// What `optimizer_state.pt` says of the groups of parameters, if it is there.
+    Optional<Settings> settings(MappedFiles mapped, List<List<String>> groups) {
+        Path path = directory.resolve("optimizer_state.pt");
+        if (!Files.isRegularFile(path)) {
+            return Optional.empty();
+        }
+        TorchFile file = TorchFile.open(mapped.open(path));
+        return Pickled.dict(file.root()).map(d -> new Settings(d, new TorchReader(file, OptionalInt.empty()), groups));
     }
 }
