@@ -9,6 +9,7 @@ import dev.kintsugi.torch.Pickled;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.SequencedMap;
 
@@ -49,7 +50,7 @@ public final class IndexedNames {
             if (index < 0 || index >= names.size()) {
                 throw refused(place, "a state of parameter " + index + " of " + names.size());
             }
-            Shape expected = parameters.get(names.get(index));
+            Shape expected = Objects.requireNonNull(parameters.get(names.get(index)));
             if (!shape.equals(expected)) {
                 throw refused(
                         place,

@@ -140,7 +140,7 @@ record TagFiles(
                 }
             }
         } catch (IOException | InvalidPathException e) {
-            throw notAName(pointer, e.getMessage());
+            throw notAName(pointer, "the system says: " + e.getMessage());
         }
         throw notAName(pointer, "it may name a directory beside it only");
     }

@@ -56,7 +56,7 @@ record TagStates(
                 ? Optional.empty()
                 : Optional.of(ZeroRanks.of(
                         states,
-                        savedWorldSize(models.get(models.firstKey())),
+                        savedWorldSize(models.firstEntry().getValue()),
                         files.optimizer().lastKey() + 1));
         return new TagStates(files, models, ranks, reading.damaged());
     }
@@ -88,19 +88,19 @@ record TagStates(
     }
 
     private static void checkOneSave(SortedMap<Integer, ModelStates> models) {
-        ModelStates first = models.get(models.firstKey());
+        ModelStates first = models.firstEntry().getValue();
         for (ModelStates other : models.values()) {
             List<String> differing = new ArrayList<>();
-            if (first == null || !other.steps().equals(first.steps())) {
+            if (!other.steps().equals(first.steps())) {
                 differing.add("global_steps");
             }
-            if (first == null || !other.paramShapes().equals(first.paramShapes())) {
+            if (!other.paramShapes().equals(first.paramShapes())) {
                 differing.add("param_shapes");
             }
-            if (first == null || !other.frozenShapes().equals(first.frozenShapes())) {
+            if (!other.frozenShapes().equals(first.frozenShapes())) {
                 differing.add("frozen_param_shapes");
             }
-            if (first != null && !differing.isEmpty()) {
+            if (!differing.isEmpty()) {
                 throw new Fault(
                         Code.K3002,
                         other.file().name() + " and " + first.file().name() + " differ in "
