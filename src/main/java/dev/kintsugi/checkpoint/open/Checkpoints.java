@@ -8,6 +8,7 @@ import dev.kintsugi.checkpoint.colossalai.ColossalAiFormat;
 import dev.kintsugi.checkpoint.dcp.DcpFormat;
 import dev.kintsugi.checkpoint.deepspeed.DeepSpeedFormat;
 import dev.kintsugi.checkpoint.fsdp.FsdpFormat;
+import dev.kintsugi.checkpoint.huggingface.HuggingFaceFormat;
 import dev.kintsugi.checkpoint.torchbin.TorchBinFormat;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
@@ -28,7 +29,12 @@ public final class Checkpoints {
 
     /// The formats in the order in which they are asked; the first that recognises a path opens it.
     private static final List<CheckpointFormat> FORMATS = List.of(
-            new FsdpFormat(), new DcpFormat(), new DeepSpeedFormat(), new ColossalAiFormat(), new TorchBinFormat());
+            new FsdpFormat(),
+            new DcpFormat(),
+            new DeepSpeedFormat(),
+            new ColossalAiFormat(),
+            new HuggingFaceFormat(),
+            new TorchBinFormat());
 
     private Checkpoints() {}
 

@@ -10,12 +10,15 @@ import dev.kintsugi.checkpoint.MappedFiles;
 import dev.kintsugi.checkpoint.OpenOptions;
 import dev.kintsugi.checkpoint.ShardFile;
 import dev.kintsugi.checkpoint.Sidecars;
+import dev.kintsugi.checkpoint.WeightIndex;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.io.MappedFile;
 import dev.kintsugi.tensor.Region;
 import dev.kintsugi.tensor.StateDict;
 import dev.kintsugi.tensor.Tensor;
+import dev.kintsugi.torch.DTensor;
+import dev.kintsugi.torch.ShardedTensor;
 import dev.kintsugi.torch.StridedTensor;
 import dev.kintsugi.torch.TorchFile;
 import dev.kintsugi.torch.TorchStateDict;
@@ -32,22 +35,16 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.SequencedMap;
-import java.util.TreeSet;
+import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
-import tools.jackson.core.JacksonException;
-import tools.jackson.core.StreamReadFeature;
-import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /// Opens models that one process saved whole with `torch.save`.
 public final class TorchBinFormat implements CheckpointFormat {
     private static final String INDEX = "pytorch_model.bin.index.json";
     private static final Pattern PART = Pattern.compile("pytorch_model(-\\d{5}-of-\\d{5})?\\.bin");
+    private static final Pattern RANK_FILE = Pattern.compile(".*_world_size_\\d+_rank_\\d+\\.pt");
     private static final Pattern SINGLE = Pattern.compile(".*\\.(bin|pt|pth)");
-    private static final JsonMapper JSON = JsonMapper.builder()
-            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-            .build();
 
     @Override
     public String name() {
@@ -58,7 +55,9 @@ public final class TorchBinFormat implements CheckpointFormat {
     public boolean recognises(Path path) {
         String name = String.valueOf(path.getFileName());
         if (Files.isRegularFile(path)) {
-            return SINGLE.matcher(name).matches() || name.equals(INDEX);
+            return name.equals(INDEX)
+                    || SINGLE.matcher(name).matches()
+                            && !RANK_FILE.matcher(name).matches();
         }
         return Files.isRegularFile(path.resolve(INDEX)) || !parts(path).isEmpty();
     }
@@ -91,7 +90,7 @@ public final class TorchBinFormat implements CheckpointFormat {
     private static Checkpoint open(List<Path> paths, OpenOptions options, Job job, MappedFiles mapped) {
         List<Path> directories = new ArrayList<>();
         List<Path> files = new ArrayList<>();
-        Optional<Map<String, String>> index = Optional.empty();
+        Optional<WeightIndex> index = Optional.empty();
         for (Path path : paths) {
             boolean file = Files.isRegularFile(path);
             Path directory = file
@@ -102,11 +101,9 @@ public final class TorchBinFormat implements CheckpointFormat {
             if (file && !String.valueOf(path.getFileName()).equals(INDEX)) {
                 files.add(path);
             } else if (Files.isRegularFile(indexPath)) {
-                Map<String, String> weights = readIndex(indexPath);
-                index = Optional.of(weights);
-                for (String name : new TreeSet<>(weights.values())) {
-                    files.add(requirePart(directory, name));
-                }
+                WeightIndex read = WeightIndex.read(indexPath);
+                index = Optional.of(read);
+                files.addAll(read.files());
             } else {
                 files.addAll(parts(path));
             }
@@ -115,30 +112,20 @@ public final class TorchBinFormat implements CheckpointFormat {
         return assemble(directories, files, read, index, options, mapped);
     }
 
-    private static Path requirePart(Path directory, String name) {
-        Path part = directory.resolve(name);
-        if (!Files.isRegularFile(part)) {
-            throw new Fault(
-                    Code.K3001,
-                    part + " is missing, though " + INDEX + " names it",
-                    "it was not copied or not downloaded",
-                    "copy it beside the index");
-        }
-        return part;
-    }
-
     private static Checkpoint assemble(
             List<Path> directories,
             List<Path> paths,
             List<SequencedMap<String, JoinedTensor>> read,
-            Optional<Map<String, String>> index,
+            Optional<WeightIndex> index,
             OpenOptions options,
             MappedFiles mapped) {
         SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
         Map<String, Layout> layouts = new LinkedHashMap<>();
         List<ShardFile> files = new ArrayList<>();
+        Map<Path, Set<String>> held = new LinkedHashMap<>();
         for (int i = 0; i < paths.size(); i++) {
             MappedFile file = mapped.open(paths.get(i));
+            held.put(paths.get(i), read.get(i).keySet());
             files.add(new ShardFile(
                     file.path(),
                     OptionalInt.empty(),
@@ -157,7 +144,7 @@ public final class TorchBinFormat implements CheckpointFormat {
                 layouts.put(name, joined.layout());
             });
         }
-        index.ifPresent(weights -> checkIndex(weights, tensors));
+        index.ifPresent(i -> i.check(held));
         return new Checkpoint(
                 "torch",
                 directories,
@@ -174,32 +161,31 @@ public final class TorchBinFormat implements CheckpointFormat {
                 mapped);
     }
 
-    private static void checkIndex(Map<String, String> weights, Map<String, Tensor> tensors) {
-        for (String name : weights.keySet()) {
-            if (!tensors.containsKey(name)) {
-                throw new Fault(
-                        Code.K2304,
-                        INDEX + ": " + name + " is not in " + weights.get(name),
-                        "the index is of another save than the files",
-                        "copy the directory again");
-            }
-        }
-    }
-
     private static SequencedMap<String, JoinedTensor> readFile(MappedFile file) {
         try {
             SequencedMap<String, JoinedTensor> tensors = new LinkedHashMap<>();
             TorchStateDict.read(TorchFile.open(file), OptionalInt.empty())
                     .values()
                     .forEach((name, value) -> {
-                        if (value instanceof TorchValue.Plain plain) {
-                            tensors.put(name, whole(name, file, plain.tensor()));
+                        switch (value) {
+                            case TorchValue.Plain plain -> tensors.put(name, whole(name, file, plain.tensor()));
+                            case DTensor piece -> throw onePiece(name);
+                            case ShardedTensor piece -> throw onePiece(name);
+                            case TorchValue.Other other -> {}
                         }
                     });
             return tensors;
         } catch (Fault fault) {
             throw fault.what().startsWith(file.name()) ? fault : fault.at(file.name());
         }
+    }
+
+    private static Fault onePiece(String name) {
+        return new Fault(
+                Code.K3001,
+                name + " is one rank's piece of a tensor",
+                "the file is one of several that a job with several ranks wrote",
+                "open the directory with all of them, under the names they were saved with");
     }
 
     private static JoinedTensor whole(String name, MappedFile file, StridedTensor tensor) {
@@ -213,36 +199,5 @@ public final class TorchBinFormat implements CheckpointFormat {
                         tensor.storage().record(),
                         tensor.storage().fileOffset() + tensor.byteOffset()));
         return joining.join(Optional.empty(), List.of());
-    }
-
-    private static Map<String, String> readIndex(Path path) {
-        try {
-            JsonNode weights = JSON.readTree(path.toFile()).path("weight_map");
-            Map<String, String> map = new LinkedHashMap<>();
-            weights.forEachEntry((name, file) -> {
-                if (!file.isString()
-                        || !Path.of(file.asString())
-                                .equals(Path.of(file.asString()).getFileName())) {
-                    throw new Fault(
-                            Code.K2304,
-                            path + ": " + name + " lies in " + file,
-                            "an index may name plain file names of its own directory only",
-                            "do not trust this directory");
-                }
-                map.put(name, file.asString());
-            });
-            if (map.isEmpty()) {
-                throw new Fault(
-                        Code.K2304, path + ": no weight_map", "the file is no index", "copy the directory again");
-            }
-            return map;
-        } catch (JacksonException e) {
-            throw new Fault(
-                    Code.K2304,
-                    path + ": no JSON: " + e.getOriginalMessage(),
-                    "the file was cut short",
-                    "copy it again",
-                    e);
-        }
     }
 }

@@ -1,0 +1,128 @@
+package dev.kintsugi.architecture;
+
+import dev.kintsugi.fault.Code;
+import dev.kintsugi.fault.Fault;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.StreamReadConstraints;
+import tools.jackson.core.json.JsonFactory;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/// A `config.json`, read as data.
+public final class Config {
+    private static final long MAX_BYTES = 16L << 20;
+    private static final JsonMapper JSON = JsonMapper.builder(JsonFactory.builder()
+                    .streamReadConstraints(
+                            StreamReadConstraints.builder().maxNestingDepth(64).build())
+                    .build())
+            .build();
+
+    private final Path path;
+    private final String text;
+    private final JsonNode root;
+
+    private Config(Path path, String text, JsonNode root) {
+        this.path = path;
+        this.text = text;
+        this.root = root;
+    }
+
+    /// **Errors.** [Fault] `K2305` where it is no JSON object, `K5003` where it cannot be read.
+    public static Config read(Path path) {
+        try {
+            if (Files.size(path) > MAX_BYTES) {
+                throw damaged(path, "it has " + Files.size(path) + " bytes", null);
+            }
+            return of(path, Files.readString(path, StandardCharsets.UTF_8));
+        } catch (IOException e) {
+            throw new Fault(
+                    Code.K5003,
+                    path + ": cannot be read",
+                    "the system says: " + e.getMessage(),
+                    "check the path and its permissions",
+                    e);
+        }
+    }
+
+    static Config of(Path path, String text) {
+        try {
+            JsonNode root = JSON.readTree(text);
+            if (!root.isObject()) {
+                throw damaged(path, "it is no JSON object", null);
+            }
+            return new Config(path, text, root);
+        } catch (JacksonException e) {
+            throw damaged(path, e.getOriginalMessage(), e);
+        }
+    }
+
+    private static Fault damaged(Path path, String why, @Nullable Throwable cause) {
+        return new Fault(
+                Code.K2305,
+                path + ": no usable JSON: " + why,
+                "the file was cut short, or is something else",
+                "copy it again, or give another directory with --sidecars DIR",
+                cause);
+    }
+
+    public Path path() {
+        return path;
+    }
+
+    /// The file as it stands.
+    public String text() {
+        return text;
+    }
+
+    /// The value at `path`, dots descending; what is not at the top is looked for in `text_config` too.
+    /// Nothing for `null`.
+    public Optional<JsonNode> find(String key) {
+        JsonNode nested = descend(root.path("text_config"), key);
+        JsonNode found = descend(root, key);
+        JsonNode value = found.isMissingNode() || found.isNull() ? nested : found;
+        return value.isMissingNode() || value.isNull() ? Optional.empty() : Optional.of(value);
+    }
+
+    private static JsonNode descend(JsonNode from, String key) {
+        JsonNode node = from;
+        for (String part : key.split("\\.", -1)) {
+            node = node.path(part);
+        }
+        return node;
+    }
+
+    public Optional<String> string(String key) {
+        return find(key).filter(JsonNode::isString).map(JsonNode::asString);
+    }
+
+    public Optional<Long> integer(String key) {
+        return find(key).filter(JsonNode::isIntegralNumber).map(JsonNode::asLong);
+    }
+
+    public Optional<Boolean> flag(String key) {
+        return find(key).filter(JsonNode::isBoolean).map(JsonNode::asBoolean);
+    }
+
+    public Optional<String> modelType() {
+        return Optional.of(root.path("model_type")).filter(JsonNode::isString).map(JsonNode::asString);
+    }
+
+    /// The class names in `architectures`.
+    public List<String> architectures() {
+        List<String> names = new ArrayList<>();
+        root.path("architectures").forEach(n -> {
+            if (n.isString()) {
+                names.add(n.asString());
+            }
+        });
+        return names;
+    }
+}

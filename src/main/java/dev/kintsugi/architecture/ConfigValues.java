@@ -1,0 +1,62 @@
+package dev.kintsugi.architecture;
+
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import tools.jackson.databind.JsonNode;
+
+/// The keys of a `config.json`, completed by a family's defaults and the indices of a name.
+final class ConfigValues implements Expression.Values {
+    private final Config config;
+    private final Map<String, String> defaults;
+    private final Map<String, Long> indices = new LinkedHashMap<>();
+
+    ConfigValues(Config config, Map<String, String> defaults) {
+        this.config = config;
+        this.defaults = defaults;
+    }
+
+    /// The same with `{name}` standing for `value`.
+    void index(String name, long value) {
+        indices.put(name, value);
+    }
+
+    @Override
+    public long integer(String key) {
+        Long index = indices.get(key);
+        if (index != null) {
+            return index;
+        }
+        Optional<JsonNode> node = config.find(key);
+        if (node.isPresent() && node.get().isIntegralNumber()) {
+            return node.get().asLong();
+        }
+        if (node.isPresent() && node.get().isBoolean()) {
+            return node.get().asBoolean() ? 1 : 0;
+        }
+        String fallback = defaults.get(key);
+        if (fallback == null) {
+            throw new IllegalArgumentException("config.json has no number " + key);
+        }
+        return Expression.evaluate(fallback, this);
+    }
+
+    @Override
+    public boolean contains(String key, long value) {
+        Optional<JsonNode> node = config.find(key);
+        if (node.isEmpty()) {
+            return false;
+        }
+        for (JsonNode element : node.get()) {
+            if (element.isIntegralNumber() && element.asLong() == value) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    @Override
+    public long size(String key) {
+        return config.find(key).map(JsonNode::size).orElse(0);
+    }
+}

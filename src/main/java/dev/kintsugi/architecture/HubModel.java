@@ -1,0 +1,384 @@
+package dev.kintsugi.architecture;
+
+import dev.kintsugi.fault.Code;
+import dev.kintsugi.fault.Fault;
+import dev.kintsugi.tensor.Shape;
+import dev.kintsugi.tensor.StateDict;
+import dev.kintsugi.tensor.Tensor;
+import dev.kintsugi.tensor.TensorSpec;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.SequencedMap;
+import java.util.TreeMap;
+import java.util.regex.Matcher;
+
+/// The model as `save_pretrained` of current transformers would write it: names, split experts, tied heads,
+/// adapter.
+///
+/// Nothing is read: its tensors are promises over those of the checkpoint. Tensors come in the order in which
+/// transformers hands them to its files.
+public final class HubModel {
+    private static final Map<String, String> USUAL_TIES = Map.of("lm_head.weight", "model.embed_tokens.weight");
+
+    private final StateDict stored;
+    private final HubOptions options;
+    private final Optional<Config> config;
+    private final Optional<Family> family;
+    private final Optional<Adapter> adapter;
+    private final SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
+    private final SequencedMap<String, Origin> origins = new LinkedHashMap<>();
+    private final List<LeftOut> leftOut = new ArrayList<>();
+    private final List<Tie> ties = new ArrayList<>();
+    private int split;
+
+    private HubModel(StateDict stored, List<Path> directories, Optional<Path> sidecars, HubOptions options) {
+        this.stored = stored;
+        this.options = options;
+        this.config = sidecars.map(d -> d.resolve("config.json"))
+                .filter(Files::isRegularFile)
+                .map(Config::read);
+        this.family = options.keys() == HubOptions.Keys.AS_IS ? Optional.empty() : config.flatMap(Family::of);
+        if (options.keys() == HubOptions.Keys.AS_IS) {
+            this.adapter = Optional.empty();
+            stored.tensors().forEach((name, tensor) -> put(name, tensor, new Origin(List.of(name), List.of())));
+            return;
+        }
+        SequencedMap<String, String> bare = bareNames();
+        AdapterSplit.Parts parts = AdapterSplit.isAdapted(bare.keySet())
+                ? AdapterSplit.split(bare.keySet())
+                : new AdapterSplit.Parts(identity(bare), new LinkedHashMap<>());
+        this.adapter = parts.adapter().isEmpty()
+                ? Optional.empty()
+                : Optional.of(adapter(parts.adapter(), bare, AdapterFacts.find(directories)));
+        if (options.lora() == HubOptions.Lora.ONLY) {
+            leaveOut(parts.base(), bare, "--lora only");
+            return;
+        }
+        StateDict base = base(parts.base(), bare);
+        if (options.lora() == HubOptions.Lora.MERGE && adapter.isPresent()) {
+            base = adapter.get().mergeInto(base, options.loraAlpha());
+        }
+        mapOnto(base, parts.base(), bare);
+        tie();
+    }
+
+    /// The model that `stored`, a checkpoint's tensors under the names of its files, makes.
+    ///
+    /// `directories` are the checkpoint's, where an adapter's facts are looked for; `sidecars` has
+    /// `config.json`.
+    ///
+    /// **Errors.** [Fault] `K4013` where two tensors would get one name, `K4011` for an adapter that cannot
+    /// be placed, `K2305` for a damaged `config.json`.
+    public static HubModel of(StateDict stored, List<Path> directories, Optional<Path> sidecars, HubOptions options) {
+        return new HubModel(stored, directories, sidecars, options);
+    }
+
+    /// Names without wrapper segments, each with the name it had.
+    private SequencedMap<String, String> bareNames() {
+        SequencedMap<String, String> bare = new LinkedHashMap<>();
+        for (String name : stored.names()) {
+            String before = bare.put(Wrappers.strip(name), name);
+            if (before != null) {
+                throw new Fault(
+                        Code.K4013,
+                        before + " and " + name + " would both be " + Wrappers.strip(name),
+                        "wrapper prefixes hide two tensors of one name",
+                        "export the names as they are with --keys as-is");
+            }
+        }
+        return bare;
+    }
+
+    private static SequencedMap<String, String> identity(SequencedMap<String, String> bare) {
+        SequencedMap<String, String> same = new LinkedHashMap<>();
+        bare.keySet().forEach(name -> same.put(name, name));
+        return same;
+    }
+
+    private Tensor storedTensor(Map<String, String> bare, String name) {
+        return stored.tensor(Objects.requireNonNull(bare.get(name)));
+    }
+
+    private Adapter adapter(SequencedMap<String, String> names, Map<String, String> bare, AdapterFacts facts) {
+        SequencedMap<String, Tensor> found = new LinkedHashMap<>();
+        names.forEach((disk, name) -> found.put(disk, storedTensor(bare, name)));
+        StateDict dict = StateDict.of(found);
+        SequencedMap<String, LoraPair> pairs = AdapterSplit.pairs(dict);
+        return new Adapter(
+                dict, Collections.unmodifiableSequencedMap(pairs), Adapter.commonRank(pairs.values()), facts);
+    }
+
+    private void leaveOut(SequencedMap<String, String> names, Map<String, String> bare, String why) {
+        names.forEach((disk, name) -> leftOut.add(new LeftOut(
+                String.valueOf(bare.get(name)), storedTensor(bare, name).spec(), why)));
+    }
+
+    private StateDict base(SequencedMap<String, String> names, Map<String, String> bare) {
+        SequencedMap<String, Tensor> base = new LinkedHashMap<>();
+        names.forEach((disk, name) -> base.put(disk, storedTensor(bare, name)));
+        return StateDict.of(base);
+    }
+
+    private void mapOnto(StateDict base, Map<String, String> names, Map<String, String> bare) {
+        List<String> order = new ArrayList<>(base.names());
+        boolean converts =
+                family.map(f -> !f.renames().isEmpty() || !f.splits().isEmpty()).orElse(false);
+        if (converts) {
+            order.sort(NaturalOrder.INSTANCE);
+        }
+        for (String name : order) {
+            String file = String.valueOf(bare.get(names.get(name)));
+            Origin origin = new Origin(List.of(file), List.of());
+            if (!file.equals(name)) {
+                origin = origin.with("wrapper prefix removed: " + name);
+            }
+            Tensor tensor = base.tensor(name);
+            if (tensor instanceof LoraTensor) {
+                origin = origin.with("adapter merged in");
+            }
+            if (computed(name)) {
+                leftOut.add(new LeftOut(file, tensor.spec(), "a buffer that the model computes itself"));
+            } else if (!splitInto(name, tensor, origin)) {
+                String disk = renamed(name);
+                put(disk, tensor, disk.equals(name) ? origin : origin.with("named on disk: " + disk));
+            }
+        }
+    }
+
+    /// Rotary frequencies, which old versions saved.
+    private static boolean computed(String name) {
+        return name.endsWith(".rotary_emb.inv_freq");
+    }
+
+    private String renamed(String name) {
+        for (Family.Rename rule : family.map(Family::renames).orElse(List.of())) {
+            Matcher matcher = rule.from().matcher(name);
+            if (matcher.find()) {
+                return matcher.replaceFirst(rule.to());
+            }
+        }
+        return name;
+    }
+
+    private boolean splitInto(String name, Tensor tensor, Origin origin) {
+        for (Family.Split rule : family.map(Family::splits).orElse(List.of())) {
+            Matcher matcher = rule.name().matcher(name);
+            Shape shape = tensor.spec().shape();
+            int parts = rule.into().size();
+            if (!matcher.matches() || shape.ndim() < 2 || shape.dim(1) % parts != 0) {
+                continue;
+            }
+            split++;
+            for (int part = 0; part < parts; part++) {
+                for (long expert = 0; expert < shape.dim(0); expert++) {
+                    String disk =
+                            matcher.replaceFirst(rule.into().get(part)).replace("{expert}", Long.toString(expert));
+                    put(
+                            disk,
+                            part(tensor, expert, part, parts),
+                            origin.with("expert " + expert + (parts == 1 ? "" : ", part " + (part + 1) + " of " + parts)
+                                    + " of " + name));
+                }
+            }
+            return true;
+        }
+        return false;
+    }
+
+    private static Tensor part(Tensor tensor, long expert, int part, int parts) {
+        Shape shape = tensor.spec().shape();
+        long rows = shape.dim(1) / parts;
+        long[] dims = new long[shape.ndim() - 1];
+        dims[0] = rows;
+        for (int dim = 1; dim < dims.length; dim++) {
+            dims[dim] = shape.dim(dim + 1);
+        }
+        long rowElements = shape.elementCountFrom(2);
+        long first = (expert * shape.dim(1) + part * rows) * rowElements;
+        return new RangeTensor(new TensorSpec(tensor.spec().dtype(), Shape.of(dims)), tensor, first);
+    }
+
+    private void put(String name, Tensor tensor, Origin origin) {
+        if (tensors.put(name, tensor) != null) {
+            throw new Fault(
+                    Code.K4013,
+                    String.join(", ", origin.stored()) + " and another tensor would both be " + name,
+                    "the checkpoint holds the same tensor under the names of two versions of transformers",
+                    "export the names as they are with --keys as-is");
+        }
+        origins.put(name, origin);
+    }
+
+    private void tie() {
+        Map<String, String> pairs =
+                family.map(f -> (Map<String, String>) f.tied()).orElse(USUAL_TIES);
+        pairs.forEach((head, embedding) -> {
+            Tensor dropped = tensors.get(head);
+            Tensor kept = tensors.get(embedding);
+            if (kept == null) {
+                return;
+            }
+            if (isTied() && dropped != null) {
+                tensors.remove(head);
+                Origin origin = Objects.requireNonNull(origins.remove(head));
+                ties.add(new Tie(head, dropped, embedding, kept));
+                origin.stored().forEach(name -> leftOut.add(new LeftOut(name, dropped.spec(), "tied to " + embedding)));
+            } else if (options.tie() == HubOptions.Choice.NO && dropped == null && hasHead(head)) {
+                Origin origin = Objects.requireNonNull(origins.get(embedding));
+                put(head, kept, origin.with("copied for " + head + ": --tie-word-embeddings no"));
+            }
+        });
+    }
+
+    private boolean hasHead(String head) {
+        return expected().map(e -> e.containsKey(head)).orElse(true);
+    }
+
+    /// Whether the head shares the embedding: as asked, or as `config.json` says.
+    public boolean isTied() {
+        return switch (options.tie()) {
+            case YES -> true;
+            case NO -> false;
+            case AUTO ->
+                config.flatMap(c -> c.flag("tie_word_embeddings"))
+                        .orElse(family.map(Family::tiesByDefault).orElse(false));
+        };
+    }
+
+    /// The tensors of the output, without the adapter's.
+    public StateDict tensors() {
+        return StateDict.of(tensors);
+    }
+
+    /// Where each of [#tensors()] comes from.
+    public SequencedMap<String, Origin> origins() {
+        return Collections.unmodifiableSequencedMap(origins);
+    }
+
+    /// The checkpoint's tensors under the names of its files.
+    public StateDict stored() {
+        return stored;
+    }
+
+    /// The adapter to write beside the model, or alone.
+    public Optional<Adapter> adapter() {
+        return options.lora() == HubOptions.Lora.MERGE ? Optional.empty() : adapter;
+    }
+
+    /// Whether the checkpoint holds an adapter, whatever becomes of it.
+    public Optional<Adapter> storedAdapter() {
+        return adapter;
+    }
+
+    public HubOptions options() {
+        return options;
+    }
+
+    public Optional<Config> config() {
+        return config;
+    }
+
+    public Optional<Family> family() {
+        return family;
+    }
+
+    public List<Tie> ties() {
+        return List.copyOf(ties);
+    }
+
+    public List<LeftOut> leftOut() {
+        return List.copyOf(leftOut);
+    }
+
+    public OptionalDouble loraAlpha() {
+        return options.loraAlpha();
+    }
+
+    /// The class that `config.json` names, or the one with a value head if that was asked for.
+    public Optional<String> architecture() {
+        Optional<String> named =
+                config.map(Config::architectures).flatMap(a -> a.stream().findFirst());
+        if (options.valueModel()) {
+            return named.map(n -> n.replaceFirst("For[A-Z]\\w*$", "ForTokenClassification"));
+        }
+        return named;
+    }
+
+    /// The tensors the model must have, tied heads left out, if its architecture is known.
+    ///
+    /// **Errors.** [Fault] `K2305` where `config.json` lacks a key that gives a shape.
+    public Optional<SequencedMap<String, Shape>> expected() {
+        if (family.isEmpty() || config.isEmpty() || architecture().isEmpty()) {
+            return Optional.empty();
+        }
+        String name = architecture().get();
+        if (!family.get().knows(name)) {
+            return Optional.empty();
+        }
+        try {
+            SequencedMap<String, Shape> shapes = family.get().expected(config.get(), name);
+            if (isTied()) {
+                family.get().tied().keySet().forEach(shapes::remove);
+            }
+            return Optional.of(shapes);
+        } catch (IllegalArgumentException | ArithmeticException e) {
+            throw new Fault(
+                    Code.K2305,
+                    config.get().path() + ": " + e.getMessage(),
+                    "the shapes of a " + name + " follow from it",
+                    "give another directory with --sidecars DIR, or export the names as they are with --keys as-is",
+                    e);
+        }
+    }
+
+    /// What must change in `config.json`, as JSON values by key; empty where the file is copied as it is.
+    public SequencedMap<String, String> configEdits() {
+        SequencedMap<String, String> edits = new LinkedHashMap<>();
+        if (config.isEmpty() || options.keys() == HubOptions.Keys.AS_IS) {
+            return edits;
+        }
+        boolean said = config.get()
+                .flag("tie_word_embeddings")
+                .orElse(family.map(Family::tiesByDefault).orElse(false));
+        if (options.tie() != HubOptions.Choice.AUTO && said != isTied()) {
+            edits.put("tie_word_embeddings", Boolean.toString(isTied()));
+        }
+        if (options.valueModel()) {
+            architecture()
+                    .filter(a -> !config.get().architectures().contains(a))
+                    .ifPresent(a -> edits.put("architectures", "[\n    \"" + a + "\"\n  ]"));
+        }
+        return edits;
+    }
+
+    /// The account of what went in and what comes out.
+    public Ledger ledger() {
+        StateDict out = tensors();
+        int renamed = 0;
+        for (Map.Entry<String, Origin> origin : origins.entrySet()) {
+            renamed += origin.getValue().stored().contains(origin.getKey()) ? 0 : 1;
+        }
+        StateDict beside = adapter().map(Adapter::tensors).orElse(StateDict.of(new TreeMap<String, Tensor>()));
+        return new Ledger(
+                stored.size(),
+                stored.elementCount(),
+                stored.byteCount(),
+                out.size(),
+                out.elementCount(),
+                out.byteCount(),
+                beside.size(),
+                beside.elementCount(),
+                renamed,
+                split,
+                leftOut,
+                ties.stream().map(Tie::droppedName).toList());
+    }
+}

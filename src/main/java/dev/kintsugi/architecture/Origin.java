@@ -1,0 +1,19 @@
+package dev.kintsugi.architecture;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/// Where a tensor of the output comes from: the tensors of the files it is made of, and what was done, in
+/// order.
+public record Origin(List<String> stored, List<String> steps) {
+    public Origin {
+        stored = List.copyOf(stored);
+        steps = List.copyOf(steps);
+    }
+
+    Origin with(String step) {
+        List<String> more = new ArrayList<>(steps);
+        more.add(step);
+        return new Origin(stored, more);
+    }
+}

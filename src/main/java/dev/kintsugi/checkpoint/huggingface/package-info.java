@@ -1,0 +1,8 @@
+/// Hugging Face directories: `model.safetensors`, or parts with `model.safetensors.index.json`, or any one file.
+///
+/// Start with [dev.kintsugi.checkpoint.huggingface.HuggingFaceFormat]. The index must name plain files of its own
+/// directory, and agree with what they hold.
+@NullMarked
+package dev.kintsugi.checkpoint.huggingface;
+
+import org.jspecify.annotations.NullMarked;

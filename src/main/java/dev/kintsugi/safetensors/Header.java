@@ -1,0 +1,189 @@
+package dev.kintsugi.safetensors;
+
+import dev.kintsugi.fault.Code;
+import dev.kintsugi.fault.Fault;
+import dev.kintsugi.tensor.DType;
+import dev.kintsugi.tensor.Shape;
+import dev.kintsugi.tensor.TensorSpec;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.JsonParser;
+import tools.jackson.core.JsonToken;
+import tools.jackson.core.ObjectReadContext;
+import tools.jackson.core.StreamReadConstraints;
+import tools.jackson.core.StreamReadFeature;
+import tools.jackson.core.json.JsonFactory;
+
+/// The JSON of a file, checked entry by entry. **Units.** `begin` and `end` in bytes from the start of the data.
+record Header(List<Entry> entries, Map<String, String> metadata, int unknownFields) {
+    private static final JsonFactory JSON = JsonFactory.builder()
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .streamReadConstraints(StreamReadConstraints.builder()
+                    .maxNestingDepth(32)
+                    .maxStringLength(SafetensorsFile.MAX_HEADER_BYTES)
+                    .maxNameLength(1 << 20)
+                    .build())
+            .build();
+
+    /// One tensor.
+    record Entry(String name, TensorSpec spec, long begin, long end) {}
+
+    static Header parse(String json) {
+        try (JsonParser parser = JSON.createParser(ObjectReadContext.empty(), json)) {
+            return new Reading(parser).header();
+        } catch (JacksonException e) {
+            throw new Fault(
+                    Code.K2301,
+                    "the header is no valid JSON: " + e.getOriginalMessage(),
+                    "the file is damaged, or was written by a program that does not follow the format",
+                    "copy it again",
+                    e);
+        }
+    }
+
+    static Fault damaged(String what) {
+        return new Fault(
+                Code.K2301,
+                what,
+                "the file is damaged, or was written by a program that does not follow the format",
+                "copy it again, or write it anew");
+    }
+
+    /// One pass over the JSON.
+    private static final class Reading {
+        private final JsonParser parser;
+        private final List<Entry> entries = new ArrayList<>();
+        private final Map<String, String> metadata = new LinkedHashMap<>();
+        private int unknown;
+
+        Reading(JsonParser parser) {
+            this.parser = parser;
+        }
+
+        Header header() {
+            expect(parser.nextToken(), JsonToken.START_OBJECT, "the header");
+            while (parser.nextToken() != JsonToken.END_OBJECT) {
+                String name = parser.currentName();
+                if (name.equals("__metadata__")) {
+                    metadata();
+                } else {
+                    entries.add(entry(name));
+                }
+            }
+            if (parser.nextToken() != null) {
+                throw damaged("something follows the header's closing brace");
+            }
+            return new Header(entries, metadata, unknown);
+        }
+
+        private void metadata() {
+            JsonToken token = parser.nextToken();
+            if (token == JsonToken.VALUE_NULL) {
+                return;
+            }
+            expect(token, JsonToken.START_OBJECT, "__metadata__");
+            while (parser.nextToken() != JsonToken.END_OBJECT) {
+                String key = parser.currentName();
+                expect(parser.nextToken(), JsonToken.VALUE_STRING, "__metadata__." + key);
+                metadata.put(key, parser.getString());
+            }
+        }
+
+        private Entry entry(String name) {
+            expect(parser.nextToken(), JsonToken.START_OBJECT, name);
+            @Nullable String dtype = null;
+            long @Nullable [] shape = null;
+            long @Nullable [] offsets = null;
+            while (parser.nextToken() != JsonToken.END_OBJECT) {
+                String field = parser.currentName();
+                JsonToken token = parser.nextToken();
+                switch (field) {
+                    case "dtype" -> {
+                        expect(token, JsonToken.VALUE_STRING, name + ".dtype");
+                        dtype = parser.getString();
+                    }
+                    case "shape" -> shape = integers(token, name + ".shape");
+                    case "data_offsets" -> offsets = integers(token, name + ".data_offsets");
+                    default -> {
+                        unknown++;
+                        parser.skipChildren();
+                    }
+                }
+            }
+            if (dtype == null || shape == null || offsets == null || offsets.length != 2) {
+                throw damaged(name + " lacks its dtype, shape or two data_offsets");
+            }
+            return checked(name, dtype, shape, offsets[0], offsets[1]);
+        }
+
+        private static Entry checked(String name, String dtypeName, long[] dims, long begin, long end) {
+            Optional<DType> dtype = DType.ofSafetensors(dtypeName);
+            if (dtype.isEmpty()) {
+                throw new Fault(
+                        Code.K2205,
+                        name + " is of dtype " + dtypeName,
+                        "this version reads " + List.of(DType.values()),
+                        "convert the tensor with the program that wrote it");
+            }
+            TensorSpec spec;
+            long bytes;
+            try {
+                spec = new TensorSpec(dtype.get(), Shape.of(dims));
+                for (long dim : dims) {
+                    if (dim < 0) {
+                        throw new ArithmeticException();
+                    }
+                }
+                product(dims);
+                bytes = spec.byteCount();
+            } catch (ArithmeticException | IllegalArgumentException e) {
+                throw damaged(name + " has the shape " + Arrays.toString(dims));
+            }
+            if (begin < 0 || end < begin || end - begin != bytes) {
+                throw damaged(String.format(
+                        "%s has the data_offsets [%d, %d]; %s needs %,d bytes", name, begin, end, spec, bytes));
+            }
+            return new Entry(name, spec, begin, end);
+        }
+
+        /// Refuses a shape whose product overflows on the way, though a dim of 0 follows.
+        private static void product(long[] dims) {
+            long product = 1;
+            for (long dim : dims) {
+                product = Math.multiplyExact(product, dim);
+            }
+        }
+
+        private long[] integers(JsonToken token, String where) {
+            expect(token, JsonToken.START_ARRAY, where);
+            List<Long> numbers = new ArrayList<>();
+            JsonToken next = parser.nextToken();
+            while (next != JsonToken.END_ARRAY) {
+                expect(next, JsonToken.VALUE_NUMBER_INT, where);
+                if (parser.getNumberType() == JsonParser.NumberType.BIG_INTEGER || parser.getLongValue() < 0) {
+                    throw damaged(where + " holds " + parser.getString());
+                }
+                numbers.add(parser.getLongValue());
+                if (numbers.size() > 64) {
+                    throw damaged(where + " has more than 64 numbers");
+                }
+                next = parser.nextToken();
+            }
+            return numbers.stream().mapToLong(Long::longValue).toArray();
+        }
+
+        private static void expect(@Nullable JsonToken token, JsonToken wanted, String where) {
+            if (token != wanted) {
+                throw damaged(where + " is no "
+                        + wanted.name().toLowerCase(Locale.ROOT).replace('_', ' '));
+            }
+        }
+    }
+}

@@ -1,0 +1,159 @@
+package dev.kintsugi.safetensors;
+
+import dev.kintsugi.fault.Code;
+import dev.kintsugi.fault.Fault;
+import dev.kintsugi.io.MappedFile;
+import dev.kintsugi.tensor.Tensor;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SequencedMap;
+
+/// An opened safetensors file: the header in memory, the data mapped.
+///
+/// **Errors.** [Fault] `K2301` where the header is wrong, `K2302` where data is cut off, `K2303` beyond the limits,
+/// `K2003` where the file is something else, `K2205` for a dtype that is not known.
+public final class SafetensorsFile {
+    /// The longest header that is read, as the reference has it. **Units.** Bytes.
+    public static final int MAX_HEADER_BYTES = 100_000_000;
+
+    private final SequencedMap<String, StoredTensor> tensors;
+    private final Map<String, String> metadata;
+    private final List<String> notes;
+
+    private SafetensorsFile(
+            SequencedMap<String, StoredTensor> tensors, Map<String, String> metadata, List<String> notes) {
+        this.tensors = Collections.unmodifiableSequencedMap(tensors);
+        this.metadata = Collections.unmodifiableMap(metadata);
+        this.notes = List.copyOf(notes);
+    }
+
+    /// Reads and checks the header of `file`.
+    public static SafetensorsFile open(MappedFile file) {
+        try {
+            return read(file);
+        } catch (Fault fault) {
+            throw fault.at(file.name());
+        }
+    }
+
+    private static SafetensorsFile read(MappedFile file) {
+        if (file.byteCount() < 8) {
+            throw new Fault(
+                    Code.K2302,
+                    "holds " + file.byteCount() + " bytes, a header needs 8 at least",
+                    "the file was cut short or is still being written",
+                    "copy it again");
+        }
+        byte[] start = file.bytes(0, (int) Math.min(64, file.byteCount()));
+        long headerBytes = ByteBuffer.wrap(start).order(ByteOrder.LITTLE_ENDIAN).getLong();
+        Foreign.refuse(start);
+        if (headerBytes < 0 || headerBytes > MAX_HEADER_BYTES) {
+            throw new Fault(
+                    Code.K2303,
+                    "says that its header has " + Long.toUnsignedString(headerBytes) + " bytes, the limit is "
+                            + MAX_HEADER_BYTES,
+                    "the file is no safetensors file, or its start is damaged",
+                    "copy it again");
+        }
+        if (headerBytes > file.byteCount() - 8) {
+            throw new Fault(
+                    Code.K2302,
+                    "holds " + file.byteCount() + " bytes, its header alone needs " + (headerBytes + 8),
+                    "the file was cut short or is still being written",
+                    "copy it again");
+        }
+        String json = decode(file.bytes(8, (int) headerBytes));
+        List<String> notes = new ArrayList<>();
+        if (!json.startsWith("{")) {
+            if (json.stripLeading().startsWith("{")) {
+                notes.add(file.name() + ": the header begins with blanks, which the format forbids");
+            } else {
+                throw Header.damaged("the header does not begin with '{'");
+            }
+        }
+        Header header = Header.parse(json);
+        long dataStart = 8 + headerBytes;
+        checkTiling(header.entries(), file.byteCount() - dataStart);
+        SequencedMap<String, StoredTensor> tensors = new LinkedHashMap<>();
+        for (Header.Entry entry : header.entries()) {
+            tensors.put(entry.name(), new StoredTensor(entry.spec(), file, dataStart + entry.begin()));
+        }
+        if (header.unknownFields() > 0) {
+            notes.add(file.name() + ": " + header.unknownFields() + " unknown fields in the header");
+        }
+        return new SafetensorsFile(tensors, header.metadata(), notes);
+    }
+
+    private static String decode(byte[] bytes) {
+        try {
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(bytes))
+                    .toString();
+        } catch (CharacterCodingException e) {
+            throw new Fault(Code.K2301, "the header is no UTF-8", "the file is damaged", "copy it again", e);
+        }
+    }
+
+    private static void checkTiling(List<Header.Entry> entries, long dataBytes) {
+        List<Header.Entry> ordered = new ArrayList<>(entries);
+        ordered.sort(Comparator.comparingLong(Header.Entry::begin).thenComparingLong(Header.Entry::end));
+        long at = 0;
+        String before = "the header";
+        for (Header.Entry entry : ordered) {
+            if (entry.begin() > at) {
+                throw Header.damaged("bytes " + at + " to " + entry.begin() + " of the data, between " + before
+                        + " and " + entry.name() + ", belong to no tensor");
+            }
+            if (entry.begin() < at) {
+                throw Header.damaged(before + " and " + entry.name() + " overlap at byte " + entry.begin());
+            }
+            at = entry.end();
+            before = entry.name();
+        }
+        if (at > dataBytes) {
+            String first = ordered.stream()
+                    .filter(e -> e.end() > dataBytes)
+                    .map(Header.Entry::name)
+                    .findFirst()
+                    .orElse(before);
+            throw new Fault(
+                    Code.K2302,
+                    String.format(
+                            "holds %,d bytes of data, its tensors need %,d: cut short within %s", dataBytes, at, first),
+                    "the file was cut short or is still being written",
+                    "copy it again");
+        }
+        if (at < dataBytes) {
+            throw Header.damaged(String.format("%,d bytes behind the last tensor belong to none", dataBytes - at));
+        }
+    }
+
+    /// The tensors in the order of the header.
+    public SequencedMap<String, StoredTensor> tensors() {
+        return tensors;
+    }
+
+    /// The same as plain [Tensor]s.
+    public Map<String, ? extends Tensor> stateDict() {
+        return tensors;
+    }
+
+    /// What `__metadata__` says, such as `format` = `pt`.
+    public Map<String, String> metadata() {
+        return metadata;
+    }
+
+    /// What is unusual but harmless.
+    public List<String> notes() {
+        return notes;
+    }
+}
