@@ -144,6 +144,21 @@ public final class Pickled {
         return field(fields, names).orElseThrow(() -> fault(role + " without " + String.join(" or ", names)));
     }
 
+    /// The entries of a dict or an `OrderedDict`.
+    public static Dict entries(PickleValue value, String role) {
+        return dict(value).orElseThrow(() -> unexpected(value, role));
+    }
+
+    /// The entries of `value` if it is a dict or an `OrderedDict`.
+    public static Optional<Dict> dict(PickleValue value) {
+        if (value instanceof Dict dict) {
+            return Optional.of(dict);
+        }
+        return value instanceof Call call && call.path().equals("collections.OrderedDict")
+                ? Optional.of(call.items())
+                : Optional.empty();
+    }
+
     public static Call call(PickleValue value, String role) {
         if (value instanceof Call call) {
             return call;

@@ -6,6 +6,7 @@ import dev.kintsugi.checkpoint.JoinedTensor;
 import dev.kintsugi.checkpoint.Layout;
 import dev.kintsugi.checkpoint.MappedFiles;
 import dev.kintsugi.checkpoint.OpenOptions;
+import dev.kintsugi.checkpoint.OptimizerCheckpoint;
 import dev.kintsugi.checkpoint.Ranks;
 import dev.kintsugi.checkpoint.ShardFile;
 import dev.kintsugi.checkpoint.Sidecars;
@@ -66,6 +67,21 @@ public final class FsdpFormat implements CheckpointFormat {
         MappedFiles mapped = new MappedFiles();
         try {
             return new Opening(paths, files, options, job, mapped).open();
+        } catch (RuntimeException | Error e) {
+            mapped.close();
+            throw e;
+        }
+    }
+
+    @Override
+    public Optional<OptimizerCheckpoint> openOptimizer(List<Path> paths, OpenOptions options, Job job) {
+        MappedFiles mapped = new MappedFiles();
+        try (Checkpoint model = open(paths, options, job)) {
+            SortedMap<Integer, Path> files = RankFiles.optimizers(paths, model.worldSize());
+            if (files.isEmpty()) {
+                return Optional.empty();
+            }
+            return Optional.of(new OptimizerFiles(model, files, options, mapped).open(job));
         } catch (RuntimeException | Error e) {
             mapped.close();
             throw e;

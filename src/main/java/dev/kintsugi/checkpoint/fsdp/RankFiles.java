@@ -31,6 +31,7 @@ record RankFiles(
         boolean configFound,
         List<String> ignored) {
     private static final Pattern NAME = Pattern.compile("model_world_size_(\\d{1,7})_rank_(\\d{1,7})\\.pt");
+    private static final Pattern OPTIMIZER = Pattern.compile("optim_world_size_(\\d{1,7})_rank_(\\d{1,7})\\.pt");
     private static final String CONFIG = "fsdp_config.json";
 
     /// Whether `name` is a rank's model file.
@@ -83,6 +84,24 @@ record RankFiles(
         Optional<Integer> version =
                 config.map(c -> c.path("FSDP_version")).filter(JsonNode::isInt).map(JsonNode::asInt);
         return new RankFiles(worldSize, byRank, version, config.isPresent(), ignored);
+    }
+
+    /// The optimizer's files in `directories`, by rank, of a job of `worldSize` ranks.
+    static SortedMap<Integer, Path> optimizers(List<Path> directories, int worldSize) {
+        SortedMap<Integer, Path> found = new TreeMap<>();
+        for (Path directory : directories) {
+            for (Path entry : entries(directory)) {
+                Matcher matcher = OPTIMIZER.matcher(String.valueOf(entry.getFileName()));
+                if (matcher.matches() && Integer.parseInt(matcher.group(1)) == worldSize) {
+                    int rank = Integer.parseInt(matcher.group(2));
+                    Path before = found.put(rank, entry);
+                    if (before != null) {
+                        throw twice(rank, before, entry);
+                    }
+                }
+            }
+        }
+        return found;
     }
 
     private static void checkWorldSize(int worldSize, SortedMap<Integer, Path> byRank, Optional<JsonNode> config) {

@@ -3,7 +3,10 @@ package dev.kintsugi.checkpoint.open;
 import dev.kintsugi.checkpoint.Checkpoint;
 import dev.kintsugi.checkpoint.CheckpointFormat;
 import dev.kintsugi.checkpoint.OpenOptions;
+import dev.kintsugi.checkpoint.OptimizerCheckpoint;
+import dev.kintsugi.checkpoint.colossalai.ColossalAiFormat;
 import dev.kintsugi.checkpoint.dcp.DcpFormat;
+import dev.kintsugi.checkpoint.deepspeed.DeepSpeedFormat;
 import dev.kintsugi.checkpoint.fsdp.FsdpFormat;
 import dev.kintsugi.checkpoint.huggingface.HuggingFaceFormat;
 import dev.kintsugi.checkpoint.torchbin.TorchBinFormat;
@@ -25,8 +28,13 @@ public final class Checkpoints {
     private static final int MAX_DIRECTORIES = 10_000;
 
     /// The formats in the order in which they are asked; the first that recognises a path opens it.
-    private static final List<CheckpointFormat> FORMATS =
-            List.of(new FsdpFormat(), new DcpFormat(), new HuggingFaceFormat(), new TorchBinFormat());
+    private static final List<CheckpointFormat> FORMATS = List.of(
+            new FsdpFormat(),
+            new DcpFormat(),
+            new DeepSpeedFormat(),
+            new ColossalAiFormat(),
+            new HuggingFaceFormat(),
+            new TorchBinFormat());
 
     private Checkpoints() {}
 
@@ -40,6 +48,22 @@ public final class Checkpoints {
     /// **Errors.** [Fault] `K1010` for no such path, `K2001` where nothing is found, `K2002` where several
     /// are, and whatever the format's reader finds.
     public static Checkpoint open(List<Path> paths, OpenOptions options, Job job) {
+        Located located = locate(paths, options);
+        return located.format().open(located.paths(), options, job);
+    }
+
+    /// Opens the optimizer's state of the checkpoint that [#open] opens for the same arguments, if it holds
+    /// one.
+    ///
+    /// **Errors.** As [#open].
+    public static Optional<OptimizerCheckpoint> openOptimizer(List<Path> paths, OpenOptions options, Job job) {
+        Located located = locate(paths, options);
+        return located.format().openOptimizer(located.paths(), options, job);
+    }
+
+    private record Located(List<Path> paths, CheckpointFormat format) {}
+
+    private static Located locate(List<Path> paths, OpenOptions options) {
         List<Path> located = new ArrayList<>();
         for (Path path : paths) {
             if (!Files.exists(path)) {
@@ -58,7 +82,7 @@ public final class Checkpoints {
                         "open them one by one");
             }
         }
-        return format.open(located, options, job);
+        return new Located(located, format);
     }
 
     /// Whether a checkpoint of the format named `format` lies at `path` or below it.
