@@ -48,8 +48,8 @@ public final class DcpReader {
 
     /// The whole tensor `name`, its chunks checked against their boxes.
     ///
-    /// **Errors.** [Fault] `K3001` for a file that is missing, `K2103` for one cut short, `K3004` and `K3005` for chunks
-    /// that do not fit.
+    /// **Errors.** [Fault] `K3001` for a file that is missing, `K2103` for one cut short, `K3004` and `K3005`
+    /// for chunks that do not fit.
     public JoinedTensor join(String name, Entry entry) {
         try {
             Joining joining = new Joining(name, "chunks", entry.spec());

@@ -5,6 +5,7 @@ import dev.kintsugi.checkpoint.CheckpointFormat;
 import dev.kintsugi.checkpoint.OpenOptions;
 import dev.kintsugi.checkpoint.dcp.DcpFormat;
 import dev.kintsugi.checkpoint.fsdp.FsdpFormat;
+import dev.kintsugi.checkpoint.megatron.MegatronFormat;
 import dev.kintsugi.checkpoint.torchbin.TorchBinFormat;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
@@ -25,7 +26,7 @@ public final class Checkpoints {
 
     /// The formats in the order in which they are asked; the first that recognises a path opens it.
     private static final List<CheckpointFormat> FORMATS =
-            List.of(new FsdpFormat(), new DcpFormat(), new TorchBinFormat());
+            List.of(new FsdpFormat(), new MegatronFormat(), new DcpFormat(), new TorchBinFormat());
 
     private Checkpoints() {}
 
@@ -36,8 +37,8 @@ public final class Checkpoints {
 
     /// Opens the checkpoint whose parts are at `paths`. A directory above the checkpoint is walked down.
     ///
-    /// **Errors.** [Fault] `K1010` for no such path, `K2001` where nothing is found, `K2002` where several are, and
-    /// whatever the format's reader finds.
+    /// **Errors.** [Fault] `K1010` for no such path, `K2001` where nothing is found, `K2002` where several
+    /// are, and whatever the format's reader finds.
     public static Checkpoint open(List<Path> paths, OpenOptions options, Job job) {
         List<Path> located = new ArrayList<>();
         for (Path path : paths) {
