@@ -159,6 +159,13 @@ final class DistReader {
             }
             this.axes = insertions.size();
             Shape shape = entry.spec().shape();
+            if (entry.spec().elementCount() == 0) {
+                throw new Fault(
+                        Code.K3005,
+                        "is empty: " + entry.spec(),
+                        "the checkpoint was not saved whole",
+                        "open an earlier step");
+            }
             if (shape.ndim() <= axes) {
                 throw new Fault(
                         Code.K3101,

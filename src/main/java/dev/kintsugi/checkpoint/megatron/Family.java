@@ -95,6 +95,7 @@ final class Family {
                         : "no rule for " + name + " says what Hugging Face calls it",
                 noConfig
                         ? "say where config.json is with: open … --sidecars DIR"
-                        : "check that config.json belongs to this checkpoint");
+                        : "check that config.json belongs to this checkpoint, or leave them out with: open … --drop"
+                                + " NAME");
     }
 }

@@ -24,6 +24,9 @@ import java.util.stream.IntStream;
 /// @param ep expert-parallel ranks
 /// @param etp tensor-parallel ranks of the experts
 record LegacyGrid(List<Place> places, int tp, int pp, int ep, int etp) {
+    private static final int MAX_NAMED = 4;
+    private static final int MAX_RANKS = 1 << 14;
+
     /// Where a file stands. `rank` numbers the files.
     record Place(LegacyShard shard, int rank, int tp, int pp, int ep) {}
 
@@ -104,7 +107,7 @@ record LegacyGrid(List<Place> places, int tp, int pp, int ep, int etp) {
     private static int size(Optional<Long> said, List<LegacyShard> shards, ToIntFunction<LegacyShard> number) {
         int largest = shards.stream().mapToInt(number).max().orElse(0);
         int size = Math.toIntExact(said.orElse(largest + 1L));
-        if (largest >= size) {
+        if (largest >= size || size > MAX_RANKS) {
             throw damaged("a rank " + largest + " of " + size);
         }
         return size;
@@ -122,25 +125,24 @@ record LegacyGrid(List<Place> places, int tp, int pp, int ep, int etp) {
                 .map(p -> p.tp() % etp + " " + p.pp() + " " + p.ep())
                 .collect(Collectors.toSet());
         List<String> missing = new ArrayList<>();
-        for (int stage = 0; stage < pp; stage++) {
-            for (int rank = 0; rank < tp; rank++) {
+        for (int stage = 0; stage < pp && missing.size() <= MAX_NAMED; stage++) {
+            String ofStage = pp > 1 ? " of stage " + stage : "";
+            for (int rank = 0; rank < tp && missing.size() <= MAX_NAMED; rank++) {
                 if (!there.contains(rank + " " + stage)) {
-                    missing.add("tensor-parallel rank " + rank + (pp > 1 ? " of stage " + stage : ""));
+                    missing.add("tensor-parallel rank " + rank + ofStage);
                 }
             }
-            for (int group = 0; group < ep; group++) {
-                for (int rank = 0; rank < etp; rank++) {
-                    if (!experts.contains(rank + " " + stage + " " + group)) {
-                        missing.add("expert-parallel rank " + group + (pp > 1 ? " of stage " + stage : ""));
-                    }
+            for (int place = 0; place < ep * etp && missing.size() <= MAX_NAMED; place++) {
+                if (!experts.contains(place % etp + " " + stage + " " + place / etp)) {
+                    missing.add("expert-parallel rank " + place / etp + ofStage);
                 }
             }
         }
         if (!missing.isEmpty()) {
             throw new Fault(
                     Code.K3001,
-                    "no file of " + String.join(", ", missing.subList(0, Math.min(4, missing.size())))
-                            + (missing.size() > 4 ? " and " + (missing.size() - 4) + " more" : ""),
+                    "no file of " + String.join(", ", missing.subList(0, Math.min(MAX_NAMED, missing.size())))
+                            + (missing.size() > MAX_NAMED ? " and more" : ""),
                     "they were written on another host, or were not copied",
                     "copy all mp_rank_* directories into one place");
         }

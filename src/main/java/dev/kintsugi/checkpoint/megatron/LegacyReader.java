@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
 import java.util.TreeMap;
+import java.util.function.Predicate;
 
 /// Puts the local tensors of a legacy checkpoint together: global layer and expert numbers, tensor-parallel
 /// pieces.
@@ -28,7 +29,11 @@ final class LegacyReader {
     private final Family family;
     private final Names names;
 
-    LegacyReader(LegacyGrid grid, Family family, Names names) {
+    private final Predicate<String> dropped;
+
+    /// `dropped` says which names without a rule are to be left out.
+    LegacyReader(LegacyGrid grid, Family family, Names names, Predicate<String> dropped) {
+        this.dropped = dropped;
         this.grid = grid;
         this.family = family;
         this.names = names;
@@ -56,20 +61,33 @@ final class LegacyReader {
                 }
             }
         }
+        byName.keySet().removeIf(dropped);
         List<String> unmapped =
                 byName.keySet().stream().filter(n -> family.match(n).isEmpty()).toList();
         if (!unmapped.isEmpty()) {
             throw family.unmapped(unmapped);
         }
+        boolean valueModel = localRows(byName, "output_layer.weight") == 1
+                && localRows(byName, "embedding.word_embeddings.weight") != 1;
         List<MegatronTensor> tensors = new ArrayList<>();
         byName.forEach((name, held) -> {
             try {
-                tensors.add(join(name, held));
+                tensors.add(join(name, held, valueModel));
             } catch (Fault fault) {
                 throw fault.at(name);
             }
         });
         return tensors;
+    }
+
+    /// The rows one file holds of the tensor `name`, 0 where no file holds any.
+    private static long localRows(Map<String, List<Held>> byName, String name) {
+        return byName.getOrDefault(name, List.of()).stream()
+                .map(h -> h.tensor().spec().shape())
+                .filter(s -> s.ndim() > 0)
+                .mapToLong(s -> s.dim(0))
+                .findFirst()
+                .orElse(0);
     }
 
     /// How many experts one file holds of a layer.
@@ -113,7 +131,7 @@ final class LegacyReader {
         return shifted;
     }
 
-    private MegatronTensor join(String name, List<Held> held) {
+    private MegatronTensor join(String name, List<Held> held, boolean valueModel) {
         Rule rule = family.match(name).orElseThrow().rule();
         boolean expert = EXPERT.match(name).isPresent();
         Held first = held.getFirst();
@@ -139,7 +157,7 @@ final class LegacyReader {
         int ways = expert ? grid.etp() : grid.tp();
         boolean replicated = rule.tp() == Rule.Split.SAME
                 || ways == 1
-                || (rule.oneRow().isPresent() && local.shape().dim(0) == 1);
+                || (valueModel && rule.oneRow().isPresent());
         if (rule.tp() == Rule.Split.UNKNOWN && !replicated) {
             throw new Fault(
                     Code.K4011,
@@ -147,14 +165,10 @@ final class LegacyReader {
                     "versions of Megatron differ about it",
                     "save the checkpoint as torch_dist");
         }
+        TensorSpec whole = replicated ? local : whole(rule, local, ways);
         List<Part> parts = replicated ? copies(held) : split(rule, held, ways);
         return new MegatronTensor(
-                name,
-                first.storedName(),
-                replicated ? local : whole(rule, local, ways),
-                parts,
-                meshDims(expert),
-                placements(expert, first.place()));
+                name, first.storedName(), whole, parts, meshDims(expert), placements(expert, first.place()));
     }
 
     private static List<Part> copies(List<Held> held) {

@@ -57,10 +57,11 @@ final class Mapping {
                 .thenComparing(m -> m.match().expert().orElse(-1))
                 .thenComparing(m -> m.match().index()));
         checkLayers(mapped);
+        boolean valueModel = TiedHead.ofValueModel(tensors);
         SequencedMap<String, JoinedTensor> results = new LinkedHashMap<>();
         for (Mapped one : mapped) {
             try {
-                put(results, one.tensor(), one.match());
+                put(results, one.tensor(), one.match(), valueModel);
             } catch (Fault fault) {
                 throw fault.what().startsWith(one.tensor().name())
                         ? fault
@@ -95,8 +96,12 @@ final class Mapping {
                 "copy the files of all ranks, or check config.json");
     }
 
-    private void put(SequencedMap<String, JoinedTensor> results, MegatronTensor tensor, Family.Match match) {
+    private void put(
+            SequencedMap<String, JoinedTensor> results, MegatronTensor tensor, Family.Match match, boolean valueModel) {
         Rule rule = match.rule();
+        if (rule.rows() != Rule.RowOrder.WHOLE && tensor.spec().shape().ndim() == 0) {
+            throw shape(tensor, "it has no rows");
+        }
         Tensor whole = tensor.whole();
         List<String> targets = match.targets();
         List<List<Rows>> rows = switch (rule.rows()) {
@@ -104,7 +109,7 @@ final class Mapping {
             case GATE_UP -> halves(tensor);
             case QUERY_GROUPS -> queryGroups(tensor);
             case VOCABULARY -> {
-                if (tensor.spec().shape().dim(0) == 1 && rule.oneRow().isPresent()) {
+                if (valueModel && rule.oneRow().isPresent()) {
                     targets = List.of(rule.oneRow().get());
                     yield List.of(List.of());
                 }
@@ -199,7 +204,9 @@ final class Mapping {
         long rows = shape.dim(0);
         long allHeads = Math.addExact(heads, Math.multiplyExact(2, groups));
         long headDim = rows / allHeads;
-        if (rows % allHeads != 0 || config.headDim().filter(d -> d != headDim).isPresent()) {
+        if (rows == 0
+                || rows % allHeads != 0
+                || config.headDim().filter(d -> d != headDim).isPresent()) {
             throw shape(
                     tensor,
                     "the configuration says " + heads + " heads and " + groups + " key and value heads"

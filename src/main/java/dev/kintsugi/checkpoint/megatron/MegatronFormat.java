@@ -49,7 +49,14 @@ public final class MegatronFormat implements CheckpointFormat {
     public Checkpoint open(List<Path> paths, OpenOptions options, Job job) {
         MappedFiles mapped = new MappedFiles();
         try {
-            return new Opening(paths.stream().map(StepDirectory::of).toList(), options, job, mapped).open();
+            return new Opening(
+                            paths.stream()
+                                    .map(p -> StepDirectory.of(p, options.iteration()))
+                                    .toList(),
+                            options,
+                            job,
+                            mapped)
+                    .open();
         } catch (RuntimeException | Error e) {
             mapped.close();
             throw e;
@@ -65,6 +72,7 @@ public final class MegatronFormat implements CheckpointFormat {
         private final Names names = Names.load();
         private final Optional<Path> sidecars;
         private final List<String> notes = new ArrayList<>();
+        private final List<String> dropped = new ArrayList<>();
 
         Opening(List<StepDirectory> steps, OpenOptions options, Job job, MappedFiles mapped) {
             this.steps = steps;
@@ -102,8 +110,11 @@ public final class MegatronFormat implements CheckpointFormat {
             TrainingArgs args = distArgs(step, reader);
             ModelConfig config = ModelConfig.of(sidecars, args);
             Family family = Family.load(config.modelType());
+            List<MegatronTensor> tensors = reader.read(job).stream()
+                    .filter(t -> !drops(family, t.name()))
+                    .toList();
             SequencedMap<String, JoinedTensor> joined =
-                    map(family, config, args, TiedHead.resolve(reader.read(job), config, args, false, notes));
+                    map(family, config, args, TiedHead.resolve(tensors, config, args, false, notes));
             List<ShardFile> files = reader.shardFiles();
             int world = files.stream().mapToInt(f -> f.rank().orElse(0)).max().orElse(0) + 1;
             return checkpoint(
@@ -115,6 +126,15 @@ public final class MegatronFormat implements CheckpointFormat {
                     new LinkedHashMap<>(),
                     reader.ignored(),
                     reader.writtenBy());
+        }
+
+        /// Whether `name` has no rule and the person said to leave it out.
+        private boolean drops(Family family, String name) {
+            if (family.match(name).isPresent() || !options.drop().test(name)) {
+                return false;
+            }
+            dropped.add(name + " (not mapped; dropped)");
+            return true;
         }
 
         private static TrainingArgs distArgs(StepDirectory step, DistReader reader) {
@@ -148,8 +168,8 @@ public final class MegatronFormat implements CheckpointFormat {
             }
             ModelConfig config = ModelConfig.of(sidecars, args);
             Family family = Family.load(config.modelType());
-            List<MegatronTensor> tensors =
-                    TiedHead.resolve(new LegacyReader(grid, family, names).read(), config, args, true, notes);
+            List<MegatronTensor> tensors = TiedHead.resolve(
+                    new LegacyReader(grid, family, names, n -> drops(family, n)).read(), config, args, true, notes);
             return checkpoint(
                     "Megatron legacy",
                     grid.places().size(),
@@ -220,6 +240,8 @@ public final class MegatronFormat implements CheckpointFormat {
                 Optional<String> writtenBy) {
             SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
             Map<String, Layout> layouts = new LinkedHashMap<>();
+            List<String> leftOut = new ArrayList<>(dropped);
+            leftOut.addAll(ignored);
             joined.forEach((name, tensor) -> {
                 tensors.put(name, tensor.tensor());
                 layouts.put(name, tensor.layout());
@@ -235,7 +257,7 @@ public final class MegatronFormat implements CheckpointFormat {
                     ranks,
                     sidecars,
                     notes,
-                    ignored,
+                    leftOut,
                     writtenBy,
                     mapped);
         }

@@ -66,7 +66,7 @@ record ModelConfig(
 
     private static Optional<Long> number(JsonNode document, String name) {
         JsonNode value = document.path(name);
-        return value.isIntegralNumber() && value.canConvertToLong() && value.asLong() > 0
+        return value.isIntegralNumber() && value.canConvertToInt() && value.asLong() > 0
                 ? Optional.of(value.asLong())
                 : Optional.empty();
     }

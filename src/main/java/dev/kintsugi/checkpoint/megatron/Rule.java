@@ -8,7 +8,8 @@ import tools.jackson.databind.JsonNode;
 /// What becomes of the Megatron tensors of one name: how tensor-parallel ranks split them, how their rows are
 /// ordered, and what Hugging Face calls the parts.
 ///
-/// `oneRow` is the name of a head that has one row: the head of a value model.
+/// `oneRow` is the name of a head that has one row where the embedding has one per word: the head of a value
+/// model.
 record Rule(NamePattern from, Split tp, RowOrder rows, List<String> to, Optional<String> oneRow) {
     /// How tensor-parallel ranks hold the tensor.
     enum Split {

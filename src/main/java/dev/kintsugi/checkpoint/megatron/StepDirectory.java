@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import tools.jackson.databind.JsonNode;
@@ -41,7 +42,8 @@ record StepDirectory(Path given, Path step, Layout layout, Optional<String> chos
                 && (isStep(path)
                         || isDist(path.resolve("dist_ckpt"))
                         || (Files.isRegularFile(path.resolve(LATEST))
-                                && !steps(path).isEmpty()));
+                                && !steps(path).isEmpty())
+                        || steps(path).stream().anyMatch(s -> isStep(path.resolve(s))));
     }
 
     private static boolean isStep(Path path) {
@@ -71,36 +73,65 @@ record StepDirectory(Path given, Path step, Layout layout, Optional<String> chos
         }
     }
 
-    /// The step at `path`.
+    /// The step at `path`: `iteration`, or the one the tracker file names, or the only one.
     ///
-    /// **Errors.** [Fault] `K2001` where the named step is not there, `K4012` for a backend that is not read.
-    static StepDirectory of(Path path) {
+    /// **Errors.** [Fault] `K2001` where the step is not there, `K2002` where nothing says which is meant,
+    /// `K4012` for a backend that is not read.
+    static StepDirectory of(Path path, OptionalLong iteration) {
         Path inner = path.resolve("dist_ckpt");
-        if (isStep(path)) {
-            return new StepDirectory(path, path, layout(path), Optional.empty());
+        if (isStep(path) || isDist(inner)) {
+            Path step = isStep(path) ? path : inner;
+            checkIs(step, iteration);
+            return new StepDirectory(path, step, layout(step), Optional.empty());
         }
-        if (isDist(inner)) {
-            return new StepDirectory(path, inner, layout(inner), Optional.empty());
-        }
-        String text = tracker(path.resolve(LATEST));
-        String name = text.equals("release") ? text : iteration(path, text);
+        List<String> steps = steps(path);
+        String name = iteration.isPresent() ? stepName(iteration.getAsLong()) : named(path, steps);
         Path step = path.resolve(name);
         if (!isStep(step)) {
             throw new Fault(
                     Code.K2001,
-                    path + ": " + LATEST + " names " + name
+                    path + ": " + (iteration.isPresent() ? "no iteration " : LATEST + " names ") + name
                             + (Files.isDirectory(step) ? ", which holds no checkpoint" : ", which is not there"),
-                    "the directory holds " + String.join(", ", steps(path)),
-                    "open one of them: open " + path.resolve(steps(path).getFirst()));
+                    "the directory holds " + String.join(", ", steps),
+                    "open one of them: open " + path.resolve(steps.isEmpty() ? name : steps.getLast()));
         }
-        List<String> others = steps(path).stream().filter(s -> !s.equals(name)).toList();
+        List<String> others = steps.stream().filter(s -> !s.equals(name)).toList();
         return new StepDirectory(
                 path,
                 step,
                 layout(step),
                 others.isEmpty()
                         ? Optional.empty()
-                        : Optional.of(LATEST + " names " + name + "; there are also " + String.join(", ", others)));
+                        : Optional.of("opened " + name + "; there are also " + String.join(", ", others)));
+    }
+
+    private static void checkIs(Path step, OptionalLong iteration) {
+        if (iteration.isPresent() && !step.endsWith(stepName(iteration.getAsLong()))) {
+            throw new Fault(
+                    Code.K1003,
+                    step + " is not iteration " + iteration.getAsLong(),
+                    "it is the directory of one step already",
+                    "leave --iteration out, or open the directory above");
+        }
+    }
+
+    private static String named(Path path, List<String> steps) {
+        if (Files.isRegularFile(path.resolve(LATEST))) {
+            String text = tracker(path.resolve(LATEST));
+            return text.equals("release") ? text : iteration(path, text);
+        }
+        if (steps.size() > 1) {
+            throw new Fault(
+                    Code.K2002,
+                    path + " holds " + steps.size() + " iterations and no " + LATEST,
+                    "they are " + String.join(", ", steps),
+                    "say which: open … --iteration N");
+        }
+        return steps.getFirst();
+    }
+
+    private static String stepName(long iteration) {
+        return String.format(Locale.ROOT, "iter_%07d", iteration);
     }
 
     private static String tracker(Path file) {
@@ -123,7 +154,7 @@ record StepDirectory(Path given, Path step, Layout layout, Optional<String> chos
         if (!text.matches("\\d{1,18}")) {
             throw noIteration(path.resolve(LATEST), "holds no number");
         }
-        return String.format(Locale.ROOT, "iter_%07d", Long.parseLong(text));
+        return stepName(Long.parseLong(text));
     }
 
     private static Fault noIteration(Path file, String what) {

@@ -34,7 +34,7 @@ final class TiedHead {
             }
             return tensors;
         }
-        if (!tied || head.get().spec().shape().dim(0) == 1) {
+        if (!tied || ofValueModel(tensors)) {
             return tensors;
         }
         if (!copies) {
@@ -43,6 +43,17 @@ final class TiedHead {
         }
         notes.add(head.get().storedName() + " is the last stage's copy of the tied embedding and is left out");
         return merged(tensors, head.get());
+    }
+
+    /// Whether the head among `tensors` is that of a value model: one row, where the embedding has one per
+    /// word.
+    static boolean ofValueModel(List<MegatronTensor> tensors) {
+        return find(tensors, HEAD).filter(TiedHead::hasOneRow).isPresent()
+                && find(tensors, EMBEDDING).filter(TiedHead::hasOneRow).isEmpty();
+    }
+
+    private static boolean hasOneRow(MegatronTensor tensor) {
+        return tensor.spec().shape().ndim() > 0 && tensor.spec().shape().dim(0) == 1;
     }
 
     private static List<MegatronTensor> merged(List<MegatronTensor> tensors, MegatronTensor head) {

@@ -55,7 +55,7 @@ record TrainingArgs(Map<String, Long> numbers, Map<String, Boolean> flags) {
     }
 
     Optional<Long> number(String name) {
-        return Optional.ofNullable(numbers.get(name)).filter(n -> n > 0);
+        return Optional.ofNullable(numbers.get(name)).filter(n -> n > 0 && n <= Integer.MAX_VALUE);
     }
 
     Optional<Boolean> flag(String name) {
