@@ -62,6 +62,27 @@ final class DistWriter {
         }
     }
 
+    /// Makes one chunk of all layers of a tensor that ranks do not split, as another planner might.
+    void mergeLayers() {
+        entries.replaceAll((name, entry) -> {
+            int[] layer = Arrays.copyOfRange(entry.shape(), 1, entry.shape().length);
+            boolean stack = name.startsWith("decoder.layers.") && form == Form.STACKED && !name.contains("experts");
+            if (!stack
+                    || !entry.chunks().stream().allMatch(c -> Arrays.equals(append(new int[] {1}, layer), c.shape()))) {
+                return entry;
+            }
+            short[] all = new short[0];
+            for (Chunk chunk : entry.chunks()) {
+                int at = all.length;
+                all = Arrays.copyOf(all, at + chunk.elements().length);
+                System.arraycopy(chunk.elements(), 0, all, at, chunk.elements().length);
+            }
+            return new Entry(
+                    entry.shape(),
+                    new ArrayList<>(List.of(new Chunk(new int[entry.shape().length], entry.shape(), all))));
+        });
+    }
+
     void write(Path directory) throws IOException {
         Files.createDirectories(directory);
         Files.writeString(directory.resolve("metadata.json"), "{\"sharded_backend\": \"torch_dist\"}");

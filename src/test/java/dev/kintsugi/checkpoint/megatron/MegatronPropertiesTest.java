@@ -98,7 +98,11 @@ class MegatronPropertiesTest {
         }
         String what = "seed " + seed + ": " + model.modelType + " tp " + tp + " " + form;
         Path step = sidecars(model).resolve("dist_ckpt");
-        new DistWriter(model, form, random.nextBoolean() ? 1 : tp, random).write(step);
+        DistWriter writer = new DistWriter(model, form, random.nextBoolean() ? 1 : tp, random);
+        if (random.nextBoolean()) {
+            writer.mergeLayers();
+        }
+        writer.write(step);
         assertHolds(model, directory, what);
     }
 }
