@@ -4,9 +4,8 @@
 ///
 /// | layout | on disk | a tensor is |
 /// |---|---|---|
-/// | dist checkpoint | `metadata.json` with `torch_dist`, `.metadata`, `__R_i.distcp` | global chunks, layers
-/// often stacked | | legacy | `mp_rank_TT[_PPP][_EEE]/model_optim_rng.pt` | what one model-parallel rank held
-/// |
+/// | dist checkpoint | `metadata.json`, `.metadata`, `__R_i.distcp` | global chunks, layers often stacked |
+/// | legacy | `mp_rank_TT[_PPP][_EEE]/model_optim_rng.pt` | what one model-parallel rank held |
 ///
 /// Both become [dev.kintsugi.checkpoint.megatron.MegatronTensor]s: whole tensors under Megatron-Core's own
 /// names, with global layer and expert numbers, gate and up one after the other. What they are called in a
