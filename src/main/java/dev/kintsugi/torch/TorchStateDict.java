@@ -61,13 +61,14 @@ public record TorchStateDict(SequencedMap<String, TorchValue> values) {
         return key instanceof Text text ? text.value() : Pickled.describe(key);
     }
 
-    private static boolean isDict(PickleValue value) {
+    /// Whether `value` is a dict or an `OrderedDict`.
+    public static boolean isDict(PickleValue value) {
         return value instanceof Dict
                 || (value instanceof Call call && call.path().equals("collections.OrderedDict"));
     }
 
-    /// The entries of a dict or an `OrderedDict`.
-    static Dict entries(PickleValue value) {
+    /// The entries of a dict or an `OrderedDict`. **Errors.** [dev.kintsugi.fault.Fault] `K2204` for anything else.
+    public static Dict entries(PickleValue value) {
         if (value instanceof Dict dict) {
             return dict;
         }

@@ -2,6 +2,7 @@ package dev.kintsugi.checkpoint.dcp;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.io.MappedFile;
 import dev.kintsugi.pickle.PickleLimits;
 import dev.kintsugi.pickle.PickleMachine;
 import dev.kintsugi.pickle.PickleValue;
@@ -21,13 +22,23 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
+import java.util.Set;
 
 /// What a `.metadata` file says.
 ///
 /// @param tensors tensors by flat name
 /// @param objects names of entries that are no tensors
 /// @param paths the keys that lead to an entry, where the planner flattened nested dicts
-public record DcpMetadata(SequencedMap<String, Entry> tensors, List<String> objects, Map<String, List<String>> paths) {
+/// @param objectPlaces where each of `objects` that is stored lies, its box empty of meaning
+public record DcpMetadata(
+        SequencedMap<String, Entry> tensors,
+        List<String> objects,
+        Map<String, List<String>> paths,
+        Map<String, StoredChunk> objectPlaces) {
+    private static final Set<String> ROOTS = Set.of(
+            "torch.distributed.checkpoint.metadata.Metadata",
+            "megatron.core.dist_checkpointing.strategies.torch.MCoreMetadata");
+
     /// A tensor and its chunks.
     public record Entry(TensorSpec spec, List<StoredChunk> chunks) {
         public Entry {
@@ -42,6 +53,18 @@ public record DcpMetadata(SequencedMap<String, Entry> tensors, List<String> obje
 
     private record Stored(String file, long byteOffset, long byteCount) {}
 
+    /// Reads the `.metadata` file `file`. **Errors.** [Fault] `K2202` for one too large, else as below.
+    public static DcpMetadata read(MappedFile file) {
+        if (file.byteCount() > PickleLimits.DEFAULT.maxBytes()) {
+            throw new Fault(
+                    Code.K2202,
+                    file.name() + " has " + file.byteCount() + " bytes",
+                    "metadata is far smaller",
+                    "do not trust this file");
+        }
+        return read(file.name(), file.bytes(0, (int) file.byteCount()));
+    }
+
     /// Reads the pickle `bytes`. **Errors.** [Fault] `K2201` to `K2204`, `K2102` for a chunk that is stored nowhere.
     public static DcpMetadata read(String place, byte[] bytes) {
         try {
@@ -53,7 +76,7 @@ public record DcpMetadata(SequencedMap<String, Entry> tensors, List<String> obje
 
     private static DcpMetadata read(PickleValue root) {
         Call call = Pickled.call(root, "the metadata");
-        if (!call.path().equals("torch.distributed.checkpoint.metadata.Metadata")) {
+        if (!ROOTS.contains(call.path())) {
             throw Pickled.fault("the pickle is " + Pickled.describe(root) + ", not the metadata of a checkpoint");
         }
         Dict fields = Pickled.fields(call);
@@ -61,6 +84,7 @@ public record DcpMetadata(SequencedMap<String, Entry> tensors, List<String> obje
         Dict entries = dict(Pickled.require(fields, "the metadata", "state_dict_metadata"));
         SequencedMap<String, Entry> tensors = new LinkedHashMap<>();
         List<String> objects = new ArrayList<>();
+        Map<String, StoredChunk> places = new HashMap<>();
         for (int i = 0; i < entries.size(); i++) {
             String name = Pickled.text(entries.keys().get(i), "a name");
             Call entry = Pickled.call(entries.values().get(i), "the entry " + name);
@@ -68,9 +92,13 @@ public record DcpMetadata(SequencedMap<String, Entry> tensors, List<String> obje
                 tensors.put(name, entry(name, Pickled.fields(entry), stored));
             } else {
                 objects.add(name);
+                Optional.ofNullable(stored.get(new Index(name, Shape.SCALAR)))
+                        .ifPresent(s -> places.put(
+                                name,
+                                new StoredChunk(Region.whole(Shape.SCALAR), s.file(), s.byteOffset(), s.byteCount())));
             }
         }
-        return new DcpMetadata(tensors, objects, paths(fields));
+        return new DcpMetadata(tensors, objects, paths(fields), places);
     }
 
     private static Dict dict(PickleValue value) {

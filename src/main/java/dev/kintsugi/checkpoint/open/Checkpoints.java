@@ -9,6 +9,7 @@ import dev.kintsugi.checkpoint.dcp.DcpFormat;
 import dev.kintsugi.checkpoint.deepspeed.DeepSpeedFormat;
 import dev.kintsugi.checkpoint.fsdp.FsdpFormat;
 import dev.kintsugi.checkpoint.huggingface.HuggingFaceFormat;
+import dev.kintsugi.checkpoint.megatron.MegatronFormat;
 import dev.kintsugi.checkpoint.torchbin.TorchBinFormat;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
@@ -30,6 +31,7 @@ public final class Checkpoints {
     /// The formats in the order in which they are asked; the first that recognises a path opens it.
     private static final List<CheckpointFormat> FORMATS = List.of(
             new FsdpFormat(),
+            new MegatronFormat(),
             new DcpFormat(),
             new DeepSpeedFormat(),
             new ColossalAiFormat(),

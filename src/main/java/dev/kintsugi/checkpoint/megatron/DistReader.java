@@ -1,0 +1,252 @@
+package dev.kintsugi.checkpoint.megatron;
+
+import dev.kintsugi.checkpoint.MappedFiles;
+import dev.kintsugi.checkpoint.ShardFile;
+import dev.kintsugi.checkpoint.dcp.DcpMetadata;
+import dev.kintsugi.checkpoint.dcp.DcpMetadata.Entry;
+import dev.kintsugi.checkpoint.dcp.DcpMetadata.StoredChunk;
+import dev.kintsugi.checkpoint.dcp.DcpReader;
+import dev.kintsugi.checkpoint.megatron.MegatronTensor.Part;
+import dev.kintsugi.fault.Code;
+import dev.kintsugi.fault.Fault;
+import dev.kintsugi.pickle.PickleValue;
+import dev.kintsugi.sharding.FlatSlice;
+import dev.kintsugi.tensor.Region;
+import dev.kintsugi.tensor.Shape;
+import dev.kintsugi.tensor.TensorSpec;
+import dev.kintsugi.torch.Pickled;
+import dev.kintsugi.torch.StridedTensor;
+import dev.kintsugi.torch.TorchFile;
+import dev.kintsugi.torch.TorchStateDict;
+import dev.kintsugi.work.Job;
+import dev.kintsugi.work.Parallel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/// Reads the weights of a `torch_dist` checkpoint.
+///
+/// Where a name has no layer number, dim 0 counts the layers; where one of experts has no expert number, the
+/// next dim counts them. Both are global, so pipeline and expert parallelism leave no trace.
+final class DistReader {
+    private static final List<String> STACKS = List.of("decoder.layers.", ".mlp.experts.experts.");
+    private static final String COMMON_STATE = "common_state/";
+
+    private final Path directory;
+    private final Names names;
+    private final MappedFiles mapped;
+    private final DcpReader reader;
+    private final DcpMetadata metadata;
+    private final Map<String, Integer> tensorsPerFile = new HashMap<>();
+
+    DistReader(Path directory, Names names, MappedFiles mapped) {
+        this.directory = directory;
+        this.names = names;
+        this.mapped = mapped;
+        this.reader = new DcpReader(directory, mapped);
+        Path file = directory.resolve(".metadata");
+        if (!Files.isRegularFile(file)) {
+            throw new Fault(
+                    Code.K2001,
+                    directory + ": .distcp files without a .metadata",
+                    "the job died before it wrote the metadata, which comes last; or hidden files were not copied",
+                    "copy .metadata too, or open an earlier step");
+        }
+        this.metadata = DcpMetadata.read(mapped.open(file));
+    }
+
+    /// What is no weight: optimizer tensors each, objects by their names without the place in the grid.
+    List<String> ignored() {
+        List<String> ignored = new ArrayList<>();
+        metadata.tensors().forEach((name, entry) -> {
+            if (names.ignores(name)) {
+                ignored.add(name + " (" + entry.spec() + ")");
+            }
+        });
+        Map<String, Integer> objects = new LinkedHashMap<>();
+        for (String object : metadata.objects()) {
+            int shard = object.indexOf("/shard_");
+            objects.merge(shard < 0 ? object : object.substring(0, shard), 1, Integer::sum);
+        }
+        objects.forEach((name, count) -> ignored.add(count == 1 ? name : name + " ×" + count));
+        return ignored;
+    }
+
+    /// The files; to be asked after [#read].
+    List<ShardFile> shardFiles() {
+        return reader.shardFiles(tensorsPerFile);
+    }
+
+    /// The `args` of the job, from `common.pt` or the entry that took its place in Megatron-Core 0.19.
+    TrainingArgs args() {
+        Path common = directory.resolve("common.pt");
+        if (Files.isRegularFile(common)) {
+            return args(TorchFile.open(mapped.open(common)).root());
+        }
+        return metadata.objectPlaces().entrySet().stream()
+                .filter(e -> e.getKey().startsWith(COMMON_STATE))
+                .findFirst()
+                .map(e -> reader.archive(e.getValue()).root())
+                .map(list -> Pickled.items(list, COMMON_STATE))
+                .filter(items -> !items.isEmpty())
+                .map(items -> args(items.getFirst()))
+                .orElse(TrainingArgs.UNKNOWN);
+    }
+
+    private static TrainingArgs args(PickleValue common) {
+        if (!TorchStateDict.isDict(common)) {
+            return TrainingArgs.UNKNOWN;
+        }
+        return TorchStateDict.entries(common).get("args").map(TrainingArgs::of).orElse(TrainingArgs.UNKNOWN);
+    }
+
+    /// The weights.
+    ///
+    /// **Errors.** [Fault] `K2001` where there are none, and what [DcpReader#read] finds.
+    List<MegatronTensor> read(Job job) {
+        List<Map.Entry<String, Entry>> wanted = metadata.tensors().entrySet().stream()
+                .filter(e -> !names.ignores(e.getKey()))
+                .toList();
+        if (wanted.isEmpty()) {
+            throw new Fault(
+                    Code.K2001,
+                    directory + ": no weights, only " + metadata.tensors().size() + " optimizer tensors and "
+                            + metadata.objects().size() + " objects",
+                    "the job saved the weights elsewhere, such as verl with a bridge in huggingface/",
+                    "open the directory with the weights");
+        }
+        wanted.forEach(e -> e.getValue().chunks().forEach(c -> tensorsPerFile.merge(c.file(), 1, Integer::sum)));
+        return Parallel.map(job, wanted, e -> split(e.getKey(), e.getValue())).stream()
+                .flatMap(List::stream)
+                .toList();
+    }
+
+    private List<MegatronTensor> split(String storedName, Entry entry) {
+        try {
+            return new Stack(storedName, entry).split();
+        } catch (Fault fault) {
+            throw fault.at(storedName);
+        }
+    }
+
+    /// One entry of the checkpoint, cut along its leading axes.
+    private final class Stack {
+        private final String storedName;
+        private final Entry entry;
+        private final String canonical;
+        private final List<Integer> insertions = new ArrayList<>();
+        private final int axes;
+        private final Shape inner;
+        private final Map<Shape, List<Part>> buckets = new LinkedHashMap<>();
+
+        Stack(String storedName, Entry entry) {
+            this.storedName = storedName;
+            this.entry = entry;
+            this.canonical = names.canonical(storedName);
+            for (String stack : STACKS) {
+                int at = canonical.indexOf(stack) + stack.length();
+                if (canonical.contains(stack) && at < canonical.length() && !Character.isDigit(canonical.charAt(at))) {
+                    insertions.add(at);
+                }
+            }
+            this.axes = insertions.size();
+            Shape shape = entry.spec().shape();
+            if (entry.spec().elementCount() == 0) {
+                throw new Fault(
+                        Code.K3005,
+                        "is empty: " + entry.spec(),
+                        "the checkpoint was not saved whole",
+                        "open an earlier step");
+            }
+            if (shape.ndim() <= axes) {
+                throw new Fault(
+                        Code.K3101,
+                        "is " + entry.spec() + ", without the axes of layers and experts",
+                        "its name has no number for them",
+                        "report the version of Megatron that wrote it");
+            }
+            this.inner = Shape.of(Arrays.copyOfRange(shape.toArray(), axes, shape.ndim()));
+        }
+
+        List<MegatronTensor> split() {
+            Set<Region> seen = new LinkedHashSet<>();
+            for (StoredChunk chunk : entry.chunks()) {
+                if (!chunk.region().isEmpty() && seen.add(chunk.region())) {
+                    add(chunk);
+                }
+            }
+            Shape outer = Shape.of(Arrays.copyOf(entry.spec().shape().toArray(), axes));
+            if (buckets.size() != outer.elementCount()) {
+                throw new Fault(
+                        Code.K3005,
+                        "the chunks hold " + buckets.size() + " of " + outer.elementCount() + " layers and experts",
+                        "a rank did not save, or .metadata is of another save",
+                        "copy the whole directory again, or open an earlier step");
+            }
+            TensorSpec spec = new TensorSpec(entry.spec().dtype(), inner);
+            List<MegatronTensor> tensors = new ArrayList<>();
+            buckets.forEach((index, parts) ->
+                    tensors.add(new MegatronTensor(name(index), storedName, spec, parts, List.of(), List.of())));
+            return tensors;
+        }
+
+        private void add(StoredChunk chunk) {
+            if (!chunk.region().fitsIn(entry.spec().shape())) {
+                throw new Fault(
+                        Code.K3005,
+                        "chunk " + chunk.region() + " leaves the tensor " + entry.spec(),
+                        "the metadata is damaged",
+                        "copy .metadata again, or open an earlier step");
+            }
+            StridedTensor local = reader.read(chunk);
+            Shape offset = chunk.region().offset();
+            Shape extent = chunk.region().shape();
+            Region region = new Region(
+                    Shape.of(Arrays.copyOfRange(offset.toArray(), axes, offset.ndim())),
+                    Shape.of(Arrays.copyOfRange(extent.toArray(), axes, extent.ndim())));
+            Shape outer = Shape.of(Arrays.copyOf(extent.toArray(), axes));
+            long count = region.elementCount();
+            for (long i = 0; i < outer.elementCount(); i++) {
+                long[] index = new long[axes];
+                long rest = i;
+                for (int axis = axes - 1; axis >= 0; axis--) {
+                    index[axis] = offset.dim(axis) + rest % outer.dim(axis);
+                    rest /= outer.dim(axis);
+                }
+                buckets.computeIfAbsent(Shape.of(index), k -> new ArrayList<>())
+                        .add(new Part(
+                                region,
+                                FlatSlice.of(local, i * count, region.shape()),
+                                DcpReader.rank(chunk.file()).orElse(-1),
+                                reader.path(chunk.file()),
+                                local.storage().record(),
+                                local.storage().fileOffset()
+                                        + local.byteOffset()
+                                        + i * count * local.spec().dtype().byteWidth(),
+                                false));
+            }
+        }
+
+        private String name(Shape index) {
+            StringBuilder name = new StringBuilder(canonical);
+            for (int axis = axes - 1; axis >= 0; axis--) {
+                name.insert(insertions.get(axis), index.dim(axis) + ".");
+            }
+            return name.toString();
+        }
+    }
+
+    /// What the metadata hints at of the versions.
+    Optional<String> writtenBy() {
+        boolean newer = metadata.objects().stream().anyMatch(o -> o.startsWith(COMMON_STATE));
+        return Optional.of(newer ? "Megatron-Core 0.19 or newer" : "Megatron-Core before 0.19");
+    }
+}

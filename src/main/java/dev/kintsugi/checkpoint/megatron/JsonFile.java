@@ -1,0 +1,63 @@
+package dev.kintsugi.checkpoint.megatron;
+
+import dev.kintsugi.fault.Code;
+import dev.kintsugi.fault.Fault;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/// Small JSON documents: those beside the weights, and the rules in this package.
+final class JsonFile {
+    private static final long MAX_BYTES = 16L << 20;
+
+    private JsonFile() {}
+
+    /// The document at `path`. **Errors.** [Fault] `K2305`, `K5003`.
+    static JsonNode read(Path path) {
+        try {
+            if (Files.size(path) > MAX_BYTES) {
+                throw new Fault(
+                        Code.K2305,
+                        path + " has " + Files.size(path) + " bytes",
+                        "a configuration is far smaller",
+                        "check that this is the file");
+            }
+            return JsonMapper.shared().readTree(Files.readAllBytes(path));
+        } catch (JacksonException e) {
+            throw new Fault(
+                    Code.K2305,
+                    path + ": " + e.getOriginalMessage(),
+                    "the file is damaged or was edited by hand",
+                    "copy it again",
+                    e);
+        } catch (IOException e) {
+            throw new Fault(
+                    Code.K5003,
+                    path + ": cannot be read",
+                    "the system says: " + e.getMessage(),
+                    "check the path and its permissions",
+                    e);
+        }
+    }
+
+    /// The document `name.json` of this package, if there is one.
+    static Optional<JsonNode> resource(String name) {
+        try (InputStream stream = JsonFile.class.getResourceAsStream(name + ".json")) {
+            return stream == null
+                    ? Optional.empty()
+                    : Optional.of(JsonMapper.shared().readTree(stream));
+        } catch (IOException e) {
+            throw new Fault(
+                    Code.K9001,
+                    name + ".json cannot be read",
+                    "the program's own files are damaged",
+                    "install it again",
+                    e);
+        }
+    }
+}

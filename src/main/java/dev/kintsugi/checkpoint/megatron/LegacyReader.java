@@ -1,0 +1,272 @@
+package dev.kintsugi.checkpoint.megatron;
+
+import dev.kintsugi.checkpoint.megatron.LegacyGrid.Place;
+import dev.kintsugi.checkpoint.megatron.MegatronTensor.Part;
+import dev.kintsugi.fault.Code;
+import dev.kintsugi.fault.Fault;
+import dev.kintsugi.sharding.FlatSlice;
+import dev.kintsugi.tensor.Region;
+import dev.kintsugi.tensor.Shape;
+import dev.kintsugi.tensor.Tensor;
+import dev.kintsugi.tensor.TensorSpec;
+import dev.kintsugi.torch.StridedTensor;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SequencedMap;
+import java.util.TreeMap;
+import java.util.function.Predicate;
+
+/// Puts the local tensors of a legacy checkpoint together: global layer and expert numbers, tensor-parallel
+/// pieces.
+final class LegacyReader {
+    private static final NamePattern LAYER = new NamePattern("decoder.layers.{layer}.{any}");
+    private static final NamePattern EXPERT =
+            new NamePattern("decoder.layers.{layer}.mlp.experts.experts.{expert}.{any}");
+
+    private final LegacyGrid grid;
+    private final Family family;
+    private final Names names;
+
+    private final Predicate<String> dropped;
+
+    /// `dropped` says which names without a rule are to be left out.
+    LegacyReader(LegacyGrid grid, Family family, Names names, Predicate<String> dropped) {
+        this.dropped = dropped;
+        this.grid = grid;
+        this.family = family;
+        this.names = names;
+    }
+
+    /// What one file holds of a tensor.
+    private record Held(Place place, String storedName, StridedTensor tensor) {}
+
+    /// The weights.
+    ///
+    /// **Errors.** [Fault] `K4011` for names without a rule, `K3001` and `K3003` where the ranks' pieces do
+    /// not make a tensor.
+    List<MegatronTensor> read() {
+        SequencedMap<String, List<Held>> byName = new LinkedHashMap<>();
+        List<List<Integer>> offsets = grid.layerOffsets(names);
+        long localExperts = localExperts();
+        for (Place place : grid.places()) {
+            List<Integer> layers = offsets.get(place.rank());
+            for (int chunk = 0; chunk < layers.size(); chunk++) {
+                for (Map.Entry<String, StridedTensor> entry :
+                        place.shard().chunks().get(chunk).entrySet()) {
+                    String name = global(names.canonical(entry.getKey()), layers.get(chunk), place.ep() * localExperts);
+                    byName.computeIfAbsent(name, n -> new ArrayList<>())
+                            .add(new Held(place, entry.getKey(), entry.getValue()));
+                }
+            }
+        }
+        byName.keySet().removeIf(dropped);
+        List<String> unmapped =
+                byName.keySet().stream().filter(n -> family.match(n).isEmpty()).toList();
+        if (!unmapped.isEmpty()) {
+            throw family.unmapped(unmapped);
+        }
+        boolean valueModel = localRows(byName, "output_layer.weight") == 1
+                && localRows(byName, "embedding.word_embeddings.weight") != 1;
+        List<MegatronTensor> tensors = new ArrayList<>();
+        byName.forEach((name, held) -> {
+            try {
+                tensors.add(join(name, held, valueModel));
+            } catch (Fault fault) {
+                throw fault.at(name);
+            }
+        });
+        return tensors;
+    }
+
+    /// The rows one file holds of the tensor `name`, 0 where no file holds any.
+    private static long localRows(Map<String, List<Held>> byName, String name) {
+        return byName.getOrDefault(name, List.of()).stream()
+                .map(h -> h.tensor().spec().shape())
+                .filter(s -> s.ndim() > 0)
+                .mapToLong(s -> s.dim(0))
+                .findFirst()
+                .orElse(0);
+    }
+
+    /// How many experts one file holds of a layer.
+    private long localExperts() {
+        long count = 0;
+        for (Place place : grid.places()) {
+            for (SequencedMap<String, StridedTensor> chunk : place.shard().chunks()) {
+                for (String stored : chunk.keySet()) {
+                    count = Math.max(
+                            count,
+                            EXPERT.match(names.canonical(stored))
+                                    .map(m -> Long.parseLong(m.get("expert")) + 1)
+                                    .orElse(0L));
+                }
+            }
+        }
+        TrainingArgs args = grid.places().getFirst().shard().args();
+        long all = count * grid.ep();
+        if (count > 0 && args.number("num_experts").filter(n -> n != all).isPresent()) {
+            throw LegacyGrid.damaged("the files hold " + count + " experts on each of " + grid.ep()
+                    + " expert-parallel ranks, the args say "
+                    + args.number("num_experts").orElse(0L));
+        }
+        return count;
+    }
+
+    private static String global(String name, int firstLayer, long firstExpert) {
+        return EXPERT.match(name)
+                .map(m -> NamePattern.fill(
+                        "decoder.layers.{layer}.mlp.experts.experts.{expert}.{any}",
+                        shifted(m, firstLayer, firstExpert)))
+                .or(() -> LAYER.match(name)
+                        .map(m -> NamePattern.fill("decoder.layers.{layer}.{any}", shifted(m, firstLayer, 0))))
+                .orElse(name);
+    }
+
+    private static Map<String, String> shifted(Map<String, String> values, int firstLayer, long firstExpert) {
+        Map<String, String> shifted = new LinkedHashMap<>(values);
+        shifted.computeIfPresent("layer", (k, v) -> Long.toString(Long.parseLong(v) + firstLayer));
+        shifted.computeIfPresent("expert", (k, v) -> Long.toString(Long.parseLong(v) + firstExpert));
+        return shifted;
+    }
+
+    private MegatronTensor join(String name, List<Held> held, boolean valueModel) {
+        Rule rule = family.match(name).orElseThrow().rule();
+        boolean expert = EXPERT.match(name).isPresent();
+        Held first = held.getFirst();
+        if (held.stream().anyMatch(h -> h.place().pp() != first.place().pp())) {
+            throw new Fault(
+                    Code.K4013,
+                    "two pipeline stages hold it",
+                    "the files are not of one save",
+                    "copy the checkpoint again as it was saved");
+        }
+        TensorSpec local = first.tensor().spec();
+        for (Held one : held) {
+            if (!one.tensor().spec().equals(local)) {
+                throw new Fault(
+                        Code.K3003,
+                        first.place().shard().directory().name() + " holds " + local + ", "
+                                + one.place().shard().directory().name() + " "
+                                + one.tensor().spec(),
+                        "the files are not of one save",
+                        "copy the checkpoint again as it was saved");
+            }
+        }
+        int ways = expert ? grid.etp() : grid.tp();
+        boolean replicated = rule.tp() == Rule.Split.SAME
+                || ways == 1
+                || (valueModel && rule.oneRow().isPresent());
+        if (rule.tp() == Rule.Split.UNKNOWN && !replicated) {
+            throw new Fault(
+                    Code.K4011,
+                    "how " + ways + " tensor-parallel ranks hold it is not known",
+                    "versions of Megatron differ about it",
+                    "save the checkpoint as torch_dist");
+        }
+        TensorSpec whole = replicated ? local : whole(rule, local, ways);
+        List<Part> parts = replicated ? copies(held) : split(rule, held, ways);
+        return new MegatronTensor(
+                name, first.storedName(), whole, parts, meshDims(expert), placements(expert, first.place()));
+    }
+
+    private static List<Part> copies(List<Held> held) {
+        List<Part> parts = new ArrayList<>();
+        for (Held one : held) {
+            Region region = Region.whole(one.tensor().spec().shape());
+            parts.add(part(one, region, 0, !parts.isEmpty()));
+        }
+        return parts;
+    }
+
+    private static TensorSpec whole(Rule rule, TensorSpec local, int ways) {
+        int dim = rule.tp() == Rule.Split.COLUMNS ? 1 : 0;
+        if (local.shape().ndim() <= dim) {
+            throw LegacyGrid.damaged("is " + local + ", which no tensor-parallel rank holds a part of");
+        }
+        return new TensorSpec(
+                local.dtype(),
+                local.shape().with(dim, Math.multiplyExact(local.shape().dim(dim), ways)));
+    }
+
+    private static List<Part> split(Rule rule, List<Held> held, int ways) {
+        TreeMap<Integer, List<Held>> byPosition = new TreeMap<>();
+        held.forEach(h -> byPosition
+                .computeIfAbsent(h.place().tp() % ways, p -> new ArrayList<>())
+                .add(h));
+        if (byPosition.size() != ways) {
+            throw new Fault(
+                    Code.K3001,
+                    "tensor-parallel ranks " + byPosition.keySet() + " hold it, " + ways + " should",
+                    "the files are not of one save",
+                    "copy the checkpoint again as it was saved");
+        }
+        List<Part> parts = new ArrayList<>();
+        byPosition.forEach((position, same) -> {
+            for (Held one : same) {
+                parts.addAll(parts(rule, one, position, ways, one != same.getFirst()));
+            }
+        });
+        return parts;
+    }
+
+    private static List<Part> parts(Rule rule, Held held, int position, int ways, boolean replica) {
+        Shape shape = held.tensor().spec().shape();
+        Shape origin = Shape.zeros(shape.ndim());
+        if (rule.tp() == Rule.Split.COLUMNS) {
+            return List.of(part(held, new Region(origin.with(1, position * shape.dim(1)), shape), 0, replica));
+        }
+        long rows = shape.dim(0);
+        if (rule.rows() != Rule.RowOrder.GATE_UP) {
+            return List.of(part(held, new Region(origin.with(0, position * rows), shape), 0, replica));
+        }
+        if (rows % 2 != 0) {
+            throw LegacyGrid.damaged("has an odd number of rows, " + rows + ": no gate and up projection");
+        }
+        long half = rows / 2;
+        Shape halfShape = shape.with(0, half);
+        return List.of(
+                part(held, new Region(origin.with(0, position * half), halfShape), 0, replica),
+                part(held, new Region(origin.with(0, (ways + position) * half), halfShape), half, replica));
+    }
+
+    /// The rows from `firstRow` on of what a file holds, as the part that fills `region`.
+    private static Part part(Held held, Region region, long firstRow, boolean replica) {
+        StridedTensor tensor = held.tensor();
+        long first = firstRow * tensor.spec().shape().elementCountFrom(Math.min(1, region.ndim()));
+        Tensor local = FlatSlice.of(tensor, first, region.shape());
+        return new Part(
+                region,
+                local,
+                held.place().rank(),
+                held.place().shard().file().path(),
+                tensor.storage().record(),
+                tensor.storage().fileOffset()
+                        + tensor.byteOffset()
+                        + first * tensor.spec().dtype().byteWidth(),
+                replica);
+    }
+
+    private List<String> meshDims(boolean expert) {
+        List<String> dims = new ArrayList<>();
+        if (grid.pp() > 1) {
+            dims.add("pp=" + grid.pp());
+        }
+        if (expert && grid.ep() > 1) {
+            dims.add("ep=" + grid.ep());
+        }
+        return dims;
+    }
+
+    private List<String> placements(boolean expert, Place place) {
+        List<String> placements = new ArrayList<>();
+        if (grid.pp() > 1) {
+            placements.add("Stage(" + place.pp() + ")");
+        }
+        if (expert && grid.ep() > 1) {
+            placements.add("Rank(" + place.ep() + ")");
+        }
+        return placements;
+    }
+}
