@@ -43,6 +43,11 @@ final class AssertVerb extends Verb {
             case "equal" -> equal(words);
             default -> number(words);
         }
+        Sheet.of("assert")
+                .fact("fact", String.join(" ", words))
+                .fact("holds", true)
+                .line("holds: " + String.join(" ", words))
+                .print(call.console());
         return Status.DONE;
     }
 

@@ -49,7 +49,7 @@ final class Prompt {
         }
     }
 
-    private static LineReader reader(Shell shell, Terminal terminal) {
+    static LineReader reader(Shell shell, Terminal terminal) {
         DefaultParser parser = new DefaultParser();
         parser.setEofOnUnclosedQuote(true);
         parser.setEofOnEscapedNewLine(true);
