@@ -28,7 +28,7 @@ final class ArceeFusion implements Kernel {
     public Combiner prepare() {
         long n = task.elementCount();
         Importance importance = new Importance(row);
-        Cut[] cuts = new Selection(task, 1, importance)
+        Cut[] cuts = new Selection(task, 1, false, importance)
                 .find((stream, nonzero) -> new long[] {place(0.25, n), place(0.5, n), place(0.75, n)})[0];
         double low = importance.value(cuts[0]);
         double middle = importance.value(cuts[1]);

@@ -119,10 +119,10 @@ final class AttentionKernel implements Kernel {
                 mean += weights[i] * weights[k] * product(gram, group, i, k, inverse);
             }
         }
+        coherence[group] = total > 0 ? mean / total : 1;
         if (!(total > 0)) {
             return score;
         }
-        coherence[group] = mean / total;
         for (int i = 0; i < n; i++) {
             double agreement = 0;
             for (int k = 0; k < n; k++) {

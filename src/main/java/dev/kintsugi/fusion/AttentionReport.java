@@ -5,9 +5,9 @@ import java.util.List;
 /// What attention found in one tensor: for each group of its elements, who was listened to and how much they
 /// agree.
 ///
-/// **Units.** Attention weights of a group sum to 1; coherence is 1 where all experts changed alike, 1/N
-/// where their changes are orthogonal, 0 where they cancel or nobody changed anything; entropy is in nats, 0
-/// where one expert has all the attention.
+/// **Units.** Attention weights of a group sum to 1; coherence is 1 where all experts changed alike or not at
+/// all, 1/N where their changes are orthogonal, 0 where they cancel; entropy is in nats, 0 where one expert
+/// has all the attention.
 public final class AttentionReport {
     private final List<String> models;
     private final String groups;

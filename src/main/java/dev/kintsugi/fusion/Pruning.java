@@ -24,16 +24,18 @@ interface Pruning {
         if (Arrays.stream(densities).allMatch(d -> (long) (d * n) >= n)) {
             return NONE;
         }
-        Cut[][] cuts = ranks(task).find((model, nonzero) -> new long[] {(long) (densities[model] * n)});
+        Cut[][] cuts = ranks(task, false).find((model, nonzero) -> new long[] {(long) (densities[model] * n)});
         return between(cuts);
     }
 
-    /// Drops the `⌊gamma·n⌋` greatest magnitudes and as many of the least as leave `⌊density·n⌋`.
+    /// Drops the `⌊gamma·n⌋` greatest magnitudes and as many of the least as leave `⌊density·n⌋`: a run of
+    /// the stable rising order, so that of equal magnitudes the first go at its beginning and the last at its
+    /// end.
     static Pruning breadcrumbs(Task task) {
         double[] densities = task.parameters().numbers("density");
         double[] gammas = task.parameters().numbers("gamma");
         long n = task.elementCount();
-        Cut[][] cuts = ranks(task).find((model, nonzero) -> {
+        Cut[][] cuts = ranks(task, true).find((model, nonzero) -> {
             long keep = (long) (densities[model] * n);
             long top = Math.min((long) (gammas[model] * n), n - keep);
             return new long[] {top + keep, top};
@@ -41,8 +43,8 @@ interface Pruning {
         return between(cuts);
     }
 
-    private static Selection ranks(Task task) {
-        return new Selection(task, task.sources().models(), new Selection.Magnitudes() {
+    private static Selection ranks(Task task, boolean lastFirst) {
+        return new Selection(task, task.sources().models(), lastFirst, new Selection.Magnitudes() {
             @Override
             public void open(Block block) {
                 block.subtractBase();

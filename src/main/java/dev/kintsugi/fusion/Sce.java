@@ -39,7 +39,7 @@ final class Sce implements Kernel {
     }
 
     private Cut cut() {
-        Selection selection = new Selection(task, 1, new Selection.Magnitudes() {
+        Selection selection = new Selection(task, 1, false, new Selection.Magnitudes() {
             @Override
             public void open(Block block) {
                 block.subtractBase();

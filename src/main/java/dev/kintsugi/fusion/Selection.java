@@ -35,11 +35,14 @@ final class Selection {
 
     private final Task task;
     private final int streams;
+    private final boolean lastFirst;
     private final Magnitudes magnitudes;
 
-    Selection(Task task, int streams, Magnitudes magnitudes) {
+    /// `lastFirst`: of equal magnitudes that with the greatest index comes first.
+    Selection(Task task, int streams, boolean lastFirst, Magnitudes magnitudes) {
         this.task = task;
         this.streams = streams;
+        this.lastFirst = lastFirst;
         this.magnitudes = magnitudes;
     }
 
@@ -113,6 +116,11 @@ final class Selection {
                 }
             }
         });
+    }
+
+    private Cut cut(int stream, long key, long block, long number) {
+        long index = indexOf(stream, key, block, number);
+        return new Cut(key, lastFirst ? index : index + 1, lastFirst);
     }
 
     /// The index of the `number`-th element, counted from 1, of magnitude `key` in the block beginning at
@@ -261,10 +269,13 @@ final class Selection {
                 at--;
             }
             long key = distinct[at];
+            if (selection.lastFirst) {
+                rank = totals[at] - rank + 1;
+            }
             for (int i = 0; i < collected; i++) {
                 if (keys[i] == key) {
                     if (rank <= counts[i]) {
-                        cuts[stream][slot] = new Cut(key, selection.indexOf(stream, key, blocks[i], rank) + 1);
+                        cuts[stream][slot] = selection.cut(stream, key, blocks[i], rank);
                         return true;
                     }
                     rank -= counts[i];
