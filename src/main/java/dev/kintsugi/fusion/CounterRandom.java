@@ -23,6 +23,15 @@ final class CounterRandom {
         return (mix(stream + (element + 1) * GOLDEN) >>> 11) * 0x1p-53;
     }
 
+    /// Sets to 0 each of `values`, the first being element `first`, whose number is not below `probability`.
+    void keep(double probability, double[] values, long first, int count) {
+        long limit = (long) Math.ceil(probability * 0x1p53);
+        for (int j = 0; j < count; j++) {
+            long kept = ((mix(stream + (first + j + 1) * GOLDEN) >>> 11) - limit) >> 63;
+            values[j] = Double.longBitsToDouble(Double.doubleToRawLongBits(values[j]) & kept);
+        }
+    }
+
     private static long mix(long z) {
         long a = (z ^ (z >>> 30)) * 0xbf58476d1ce4e5b9L;
         long b = (a ^ (a >>> 27)) * 0x94d049bb133111ebL;

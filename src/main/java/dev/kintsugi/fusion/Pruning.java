@@ -64,15 +64,9 @@ interface Pruning {
     private static Pruning between(Cut[][] cuts) {
         return block -> {
             for (int i = 0; i < block.models(); i++) {
-                double[] d = block.input(i);
-                Cut end = cuts[i][0];
-                Cut begin = cuts[i].length > 1 ? cuts[i][1] : Cut.FIRST;
-                for (int j = 0; j < block.count(); j++) {
-                    double magnitude = Math.abs(d[j]);
-                    long index = block.first() + j;
-                    if (!end.isAfter(magnitude, index) || begin.isAfter(magnitude, index)) {
-                        d[j] = 0;
-                    }
+                cuts[i][0].keepBefore(block.input(i), block.first(), block.count());
+                if (cuts[i].length > 1) {
+                    cuts[i][1].dropBefore(block.input(i), block.first(), block.count());
                 }
             }
         };
@@ -84,11 +78,8 @@ interface Pruning {
         CounterRandom[] random = streams(task);
         return block -> {
             for (int i = 0; i < block.models(); i++) {
-                double[] d = block.input(i);
-                for (int j = 0; densities[i] < 1 && j < block.count(); j++) {
-                    if (random[i].at(block.first() + j) >= densities[i]) {
-                        d[j] = 0;
-                    }
+                if (densities[i] < 1) {
+                    random[i].keep(densities[i], block.input(i), block.first(), block.count());
                 }
             }
         };

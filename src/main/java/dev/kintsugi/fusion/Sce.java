@@ -105,26 +105,11 @@ final class Sce implements Kernel {
     }
 
     private static void combine(Block block, double[] shares, double[] fused) {
-        double[][] d = block.inputs();
+        Election election = new Election(block.count());
+        election.hold(block.inputs(), shares, shares, block.count());
         double[] base = block.base();
         for (int j = 0; j < block.count(); j++) {
-            double total = 0;
-            for (double[] changes : d) {
-                total += changes[j];
-            }
-            boolean positive = !(total < 0);
-            double sum = 0;
-            double divisor = 0;
-            for (int i = 0; i < d.length; i++) {
-                double change = d[i][j];
-                if (positive ? change > 0 : change < 0) {
-                    sum += shares[i] * change;
-                    divisor += shares[i];
-                } else if (change != change) {
-                    sum = change;
-                }
-            }
-            fused[j] = base[j] + sum / Math.max(divisor, 1e-6);
+            fused[j] = base[j] + election.sums()[j] / Math.max(election.agreeing()[j], 1e-6);
         }
     }
 }

@@ -147,7 +147,7 @@ final class Selection {
     }
 
     private static int firstBin(long bits) {
-        return (int) Math.clamp((bits >>> 43) - LOWEST_BIN, 0, BINS - 1);
+        return (int) Math.max(0, Math.min((bits >>> 43) - LOWEST_BIN, BINS - 1));
     }
 
     /// The least bits of bin `bin`, of the bins of the first sweep.

@@ -152,38 +152,25 @@ final class TaskVectors implements Kernel {
         }
     }
 
-    /// Adds up, element by element, the changes whose sign is that of their weighted sum; a sum of 0 counts
-    /// as +.
+    /// Adds up the weighted changes that agree with the sign of their sum.
     private void elect(Block block, double[] factors, double[] fused) {
         double[][] d = block.inputs();
         for (int i = 0; i < d.length; i++) {
             double factor = weights[i] * factors[i];
-            for (int j = 0; j < block.count(); j++) {
+            for (int j = 0; factor != 1 && j < block.count(); j++) {
                 d[i][j] *= factor;
             }
         }
+        double[] ones = new double[d.length];
+        Arrays.fill(ones, 1);
+        Election election = new Election(block.count());
+        election.hold(d, ones, weights, block.count());
         double[] base = block.base();
+        double[] sums = election.sums();
+        double[] agreeing = election.agreeing();
         for (int j = 0; j < block.count(); j++) {
-            double total = 0;
-            for (double[] changes : d) {
-                total += changes[j];
-            }
-            boolean positive = !(total < 0);
-            double sum = 0;
-            double divisor = 0;
-            for (int i = 0; i < d.length; i++) {
-                double change = d[i][j];
-                if (positive ? change > 0 : change < 0) {
-                    sum += change;
-                    divisor += weights[i];
-                } else if (change != change) {
-                    sum = change;
-                }
-            }
-            if (normalize && divisor != 0) {
-                sum /= divisor;
-            }
-            fused[j] = base[j] + lambda * sum;
+            double divisor = normalize && agreeing[j] != 0 ? agreeing[j] : 1;
+            fused[j] = base[j] + lambda * (sums[j] / divisor);
         }
     }
 }
