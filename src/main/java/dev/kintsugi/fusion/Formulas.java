@@ -1,7 +1,9 @@
 package dev.kintsugi.fusion;
 
+import java.math.BigDecimal;
+import java.math.MathContext;
+import java.math.RoundingMode;
 import java.util.List;
-import java.util.Locale;
 
 /// Writes formulas with the numbers that hold.
 final class Formulas {
@@ -22,14 +24,18 @@ final class Formulas {
         return text.toString();
     }
 
-    /// Four significant digits without trailing zeros.
+    /// At most four decimals, or four significant digits of what is smaller than that shows.
     static String number(double value) {
-        if (value == Math.rint(value) && Math.abs(value) < 1e7) {
-            return String.valueOf((long) value);
+        if (!Double.isFinite(value)) {
+            return Double.isNaN(value) ? "NaN" : value > 0 ? "∞" : "−∞";
         }
-        String text = String.format(Locale.ROOT, "%.4g", value);
-        return text.contains("e") || !text.contains(".")
-                ? text
-                : text.replaceAll("0+$", "").replaceAll("\\.$", "");
+        BigDecimal exact = new BigDecimal(value);
+        BigDecimal rounded = Math.abs(value) < 0.01
+                ? exact.round(new MathContext(4, RoundingMode.HALF_EVEN))
+                : exact.setScale(4, RoundingMode.HALF_EVEN);
+        BigDecimal stripped = rounded.stripTrailingZeros();
+        return stripped.scale() < 0 && stripped.precision() - stripped.scale() < 16
+                ? stripped.toPlainString()
+                : stripped.toString();
     }
 }

@@ -108,17 +108,6 @@ final class Span implements Kernel {
         }
     }
 
-    /// Divides by way of the reciprocal and one exact correction, which gives the quotient wherever it is
-    /// exact.
-    private static void divide(double[] fused, double divisor, int from, int to) {
-        double inverse = 1 / divisor;
-        for (int j = from; j < to; j++) {
-            double guess = fused[j] * inverse;
-            double rest = Math.fma(-guess, divisor, fused[j]);
-            fused[j] = Math.fma(rest, inverse, guess);
-        }
-    }
-
     /// A model of coefficient 0 takes no part, so that neither its NaN nor the sign of its zeros shows.
     static void weigh(double[][] v, Coefficients coefficients, double[] fused, int from, int to) {
         boolean begun = false;
@@ -144,7 +133,9 @@ final class Span implements Kernel {
         }
         double divisor = coefficients.divisor();
         if (divisor != 1) {
-            divide(fused, divisor, from, to);
+            for (int j = from; j < to; j++) {
+                fused[j] /= divisor;
+            }
         }
     }
 }
