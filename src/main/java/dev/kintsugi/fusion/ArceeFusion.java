@@ -25,6 +25,11 @@ final class ArceeFusion implements Kernel {
     }
 
     @Override
+    public int earlierSweeps() {
+        return 2;
+    }
+
+    @Override
     public Combiner prepare() {
         long n = task.elementCount();
         Importance importance = new Importance(row);

@@ -1,6 +1,7 @@
 package dev.kintsugi.fusion;
 
 import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
 
 /// Attention over experts: each group of elements listens most to the expert that put most of its change there.
@@ -26,11 +27,22 @@ final class AttentionKernel implements Kernel {
     AttentionKernel(AttentionPlan plan, Task task) {
         this.plan = plan;
         this.task = task;
+        checkScope(task);
         this.weights = weights(task);
         this.temperature = task.parameters().number("temperature");
         this.speciality = task.parameters().number("speciality");
         this.floor = task.parameters().number("floor");
         this.strength = task.parameters().number("strength");
+    }
+
+    private static void checkScope(Task task) {
+        String scope = task.parameters().word("scope");
+        if (!List.of("model", "tensors", "none").contains(scope)) {
+            throw task.badOption(
+                    "the scope '" + scope + "' is not known",
+                    "changes are scaled over the model, the tensors fused together, or not at all",
+                    "give --scope model, tensors or none");
+        }
     }
 
     /// The weights, summing to 1.
@@ -175,6 +187,11 @@ final class AttentionKernel implements Kernel {
             shares[i] /= sum;
         }
         return shares;
+    }
+
+    @Override
+    public int earlierSweeps() {
+        return 1;
     }
 
     @Override

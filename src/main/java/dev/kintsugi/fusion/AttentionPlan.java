@@ -91,12 +91,7 @@ final class AttentionPlan {
         switch (task.parameters().word("scope")) {
             case "model" -> scales = modelScales.get().clone();
             case "tensors" -> scales = rms(List.of(shared(task)), scales.length);
-            case "none" -> Arrays.fill(scales, unit.get());
-            default ->
-                throw task.badOption(
-                        "the scope '" + task.parameters().word("scope") + "' is not known",
-                        "changes are scaled over the model, the tensors fused together, or not at all",
-                        "give --scope model, tensors or none");
+            default -> Arrays.fill(scales, unit.get());
         }
         for (int i = 0; i < scales.length; i++) {
             var given = task.parameters().numberIfGiven(i, "key_scale");

@@ -17,7 +17,7 @@ final class Elementwise {
         String base = task.baseName();
         String formula =
                 "q·" + x + " + (1−q)·" + base + ", q = min(1, " + Formulas.number(t) + " / |" + base + " − " + x + "|)";
-        return new Simple(formula, () -> (block, fused) -> {
+        return new Simple(formula, 0, () -> (block, fused) -> {
             double[] b = block.base();
             double[] other = block.input(0);
             for (int j = 0; j < block.count(); j++) {
@@ -34,7 +34,7 @@ final class Elementwise {
         Arrays.fill(factors, 1);
         String formula = task.baseName() + " + mean of the changes over " + Formulas.number(epsilon) + " among "
                 + String.join(", ", task.models());
-        return new Simple(formula, () -> (block, fused) -> ram(block, fused, epsilon, factors));
+        return new Simple(formula, 0, () -> (block, fused) -> ram(block, fused, epsilon, factors));
     }
 
     /// As [#ram], a change that only one model made being multiplied by `1 + r·min(shared/unique, alpha)`.
@@ -45,7 +45,7 @@ final class Elementwise {
         String formula = task.baseName() + " + mean of the changes over " + Formulas.number(epsilon) + " among "
                 + String.join(", ", task.models()) + ", unique ones times 1 + " + Formulas.number(r)
                 + "·min(shared/unique, " + Formulas.number(alpha) + ")";
-        return new Simple(formula, () -> {
+        return new Simple(formula, 1, () -> {
             double[] factors = new double[task.sources().models()];
             long[] shared = new long[factors.length];
             long[] unique = new long[factors.length];
@@ -103,7 +103,7 @@ final class Elementwise {
     }
 
     /// A kernel of a formula and what to prepare.
-    record Simple(String formula, Supplier<Kernel.Combiner> preparation) implements Kernel {
+    record Simple(String formula, int earlierSweeps, Supplier<Kernel.Combiner> preparation) implements Kernel {
         @Override
         public Combiner prepare() {
             return preparation.get();

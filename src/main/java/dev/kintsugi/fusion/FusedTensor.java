@@ -43,6 +43,12 @@ public final class FusedTensor implements Tensor {
         return kernel.formula();
     }
 
+    /// How often all of [#parents()] is read, as a rule, before the first element is known; with attention
+    /// scaled over the model this is one sweep over the whole model.
+    public int earlierSweeps() {
+        return kernel.earlierSweeps();
+    }
+
     /// The tensors it is made of: the models' in their order, then the base's.
     public List<Tensor> parents() {
         List<Tensor> parents = new ArrayList<>(task.sources().inputs());

@@ -179,6 +179,7 @@ public record Fusion(
         if (tasks.isEmpty()) {
             return;
         }
+        tasks.forEach(task -> task.parameters().check());
         Function<Task, Kernel> kernels = method.maker().open(tasks);
         for (Task task : tasks) {
             Tensor first = task.sources().inputs().getFirst();

@@ -11,6 +11,11 @@ interface Kernel {
     /// The formula with the numbers that hold for this tensor.
     String formula();
 
+    /// How often [#prepare()] reads all sources, as a rule: what a first look costs.
+    default int earlierSweeps() {
+        return 0;
+    }
+
     /// Combines blocks, in any order, on any number of threads.
     interface Combiner {
         /// Writes the fused elements of `block` to `fused[0..block.count())`.

@@ -26,6 +26,21 @@ final class Parameters {
         this.position = position;
     }
 
+    /// Checks every value given. **Errors.** [Fault] `K7002` for one that is no number or out of range.
+    void check() {
+        for (Option option : method.options()) {
+            if (option.kind() == Option.Kind.WORD) {
+                word(option.name());
+            } else if (option.perModel()) {
+                for (int i = 0; i < inputs.size(); i++) {
+                    numberIfGiven(i, option.name());
+                }
+            } else {
+                numberIfGiven(option.name());
+            }
+        }
+    }
+
     double number(String option) {
         return numberIfGiven(option).orElseThrow(() -> missing(option, ""));
     }

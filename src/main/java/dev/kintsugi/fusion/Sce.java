@@ -28,6 +28,11 @@ final class Sce implements Kernel {
     }
 
     @Override
+    public int earlierSweeps() {
+        return topShare < 1 ? 3 : 1;
+    }
+
+    @Override
     public Combiner prepare() {
         Cut cut = topShare < 1 ? cut() : Cut.LAST;
         double[] shares = shares(cut);

@@ -84,6 +84,11 @@ final class Span implements Kernel {
     }
 
     @Override
+    public int earlierSweeps() {
+        return measured ? 1 : 0;
+    }
+
+    @Override
     public Combiner prepare() {
         Gram gram = new Gram(vectorCount(), grouping.count());
         if (measured) {

@@ -15,6 +15,7 @@ final class TaskVectors implements Kernel {
     private final double[] weights;
     private final double lambda;
     private final boolean normalize;
+    private final boolean ranks;
     private final boolean rescale;
 
     private TaskVectors(Task task, String method, Function<Task, Pruning> pruning, boolean elects) {
@@ -25,6 +26,7 @@ final class TaskVectors implements Kernel {
         this.weights = task.parameters().numbers("weight");
         this.lambda = task.parameters().number("lambda");
         this.normalize = task.parameters().flag("normalize");
+        this.ranks = method.equals("ties") || method.startsWith("breadcrumbs");
         this.rescale = task.parameters().flag("rescale");
     }
 
@@ -85,6 +87,11 @@ final class TaskVectors implements Kernel {
         text.append(")");
         text.append(normalize ? elects ? " / Σ weights that agree" : " / Σ weights" : "");
         return text.append(rescale ? ", pruned vectors rescaled" : "") + " [" + method + "]";
+    }
+
+    @Override
+    public int earlierSweeps() {
+        return (ranks ? 2 : 0) + (rescale ? 1 : 0);
     }
 
     @Override
