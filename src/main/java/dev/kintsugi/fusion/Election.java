@@ -42,7 +42,7 @@ final class Election {
             add(changes[i], factors[i], shares[i], count);
         }
         for (int j = 0; j < count; j++) {
-            if (totals[j] != totals[j]) {
+            if (Double.isNaN(totals[j])) {
                 sums[j] = totals[j];
             }
         }

@@ -91,7 +91,7 @@ final class Elementwise {
             int last = 0;
             for (int i = 0; i < uniqueFactors.length; i++) {
                 double d = block.input(i)[j];
-                if (Math.abs(d) > epsilon || d != d) {
+                if (Math.abs(d) > epsilon || Double.isNaN(d)) {
                     sum += d;
                     touched++;
                     last = i;

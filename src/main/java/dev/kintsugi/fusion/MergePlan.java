@@ -63,9 +63,8 @@ public final class MergePlan {
     public StateDict fuse() {
         if (config.wholeModels()) {
             Map<String, StateDict> whole = cropVocabulary ? cropped() : models;
-            int layers = Layers.count(
-                    whole.get(config.slices().getFirst().sources().getFirst().model())
-                            .names());
+            Source first = config.slices().getFirst().sources().getFirst();
+            int layers = Layers.count(dict(whole, first).names());
             return fusion(config.slices().getFirst(), source -> dict(whole, source), Layers.positions(layers))
                     .fuse();
         }
