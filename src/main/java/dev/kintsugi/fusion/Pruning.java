@@ -103,28 +103,25 @@ interface Pruning {
         return new Pruning() {
             @Override
             public void prune(Block block) {
-                int[] order = new int[row];
-                double[] magnitudes = new double[row];
+                Ranking ranking = new Ranking(row);
                 for (int i = 0; i < block.models(); i++) {
                     for (int from = 0; densities[i] < 1 && from < block.count(); from += row) {
-                        pruneRow(block, i, from, magnitudes, order);
+                        ranking.rank(block.input(i), from);
+                        pruneRow(block, i, from, ranking);
                     }
                 }
             }
 
-            private void pruneRow(Block block, int model, int from, double[] magnitudes, int[] order) {
+            private void pruneRow(Block block, int model, int from, Ranking ranking) {
                 double[] d = block.input(model);
-                for (int j = 0; j < row; j++) {
-                    magnitudes[j] = Math.abs(d[from + j]);
-                }
-                rank(magnitudes, order);
+                double low = densities[model] - epsilons[model];
                 for (int rank = 0; rank < row; rank++) {
-                    int j = order[rank];
+                    int j = from + ranking.at(rank);
                     double place = row == 1 ? 0.5 : (double) rank / (row - 1);
-                    double keep = densities[model] - epsilons[model] + 2 * epsilons[model] * place;
-                    if (random[model].at(block.first() + from + j) >= keep) {
-                        d[from + j] = 0;
-                    }
+                    double keep = low + 2 * epsilons[model] * place;
+                    double margin = random[model].at(block.first() + j) - keep;
+                    long kept = Double.doubleToRawLongBits(margin) >> 63;
+                    d[j] = Double.longBitsToDouble(Double.doubleToRawLongBits(d[j]) & kept);
                 }
             }
 
@@ -133,38 +130,6 @@ interface Pruning {
                 return row;
             }
         };
-    }
-
-    /// Writes the indices of `magnitudes` in rising order, equal ones by index.
-    private static void rank(double[] magnitudes, int[] order) {
-        int n = magnitudes.length;
-        double[] sorted = magnitudes.clone();
-        Arrays.sort(sorted);
-        int[] next = new int[n];
-        for (int j = 0; j < n; j++) {
-            int at = Arrays.binarySearch(sorted, magnitudes[j]);
-            order[j] = firstEqual(sorted, at);
-        }
-        int[] place = order.clone();
-        for (int j = 0; j < n; j++) {
-            int start = place[j];
-            order[start + next[start]] = j;
-            next[start]++;
-        }
-    }
-
-    private static int firstEqual(double[] sorted, int at) {
-        int low = 0;
-        int high = at;
-        while (low < high) {
-            int middle = (low + high) >>> 1;
-            if (Double.compare(sorted[middle], sorted[at]) < 0) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        return low;
     }
 
     /// Keep-probabilities must be probabilities. Called when the kernel is made, before anything is read.
