@@ -18,11 +18,11 @@ public record ElementStats(
 
     /// Moments of the finite elements.
     ///
-    /// **Numbers.** `min`, `max` and `absMax` are exact. `mean`, `std` and `l2` come from sums in `double` per block of
-    /// 1 MiB, compensated across blocks: `mean` is good to 1e-12 of the mean magnitude, `std` and `l2` to 1e-12 of
-    /// themselves, but where `std` is a tiny part of the mean (1e-6 of it: still ten digits). `std` divides by the
-    /// count, as numpy does. F64 elements whose squares overflow (beyond 1e154) make `l2` and `std` infinite or NaN,
-    /// those whose squares underflow (below 1e-154) make them 0.
+    /// **Numbers.** `min`, `max` and `absMax` are exact. `mean`, `std` and `l2` come from sums in `double`
+    /// per block of 1 MiB, compensated across blocks: `mean` is good to 1e-12 of the mean magnitude, `std`
+    /// and `l2` to 1e-12 of themselves, but where `std` is a tiny part of the mean (1e-6 of it: still ten
+    /// digits). `std` divides by the count, as numpy does. F64 elements whose squares overflow (beyond 1e154)
+    /// make `l2` and `std` infinite or NaN, those whose squares underflow (below 1e-154) make them 0.
     public record Finite(long count, double min, double max, double absMax, double mean, double std, double l2) {}
 
     /// Whether an element is NaN or infinite.

@@ -13,10 +13,9 @@ import java.util.OptionalDouble;
 
 /// A tensor as a small grid of mean magnitudes.
 ///
-/// **Shape.** The tensor is a matrix of `matrixRows` by `matrixColumns`: its last dim across, all others down. Row `r`
-/// of
-/// the grid covers matrix rows `[r * matrixRows / rows, (r + 1) * matrixRows / rows)`, and columns alike. `cells` are
-/// `rows * columns`, row by row; there are none if the tensor is empty.
+/// **Shape.** The tensor is a matrix of `matrixRows` by `matrixColumns`: its last dim across, all others
+/// down. Row `r` of the grid covers matrix rows `[r * matrixRows / rows, (r + 1) * matrixRows / rows)`, and
+/// columns alike. `cells` are `rows * columns`, row by row; there are none if the tensor is empty.
 public record Heat(TensorSpec spec, int rows, int columns, long matrixRows, long matrixColumns, List<Cell> cells) {
     /// One cell: the mean of `abs` over its finite elements, absent without any, and how many are not finite.
     public record Cell(OptionalDouble meanAbs, long nonFinite) {}
@@ -29,7 +28,8 @@ public record Heat(TensorSpec spec, int rows, int columns, long matrixRows, long
         return cells.get(Math.addExact(Math.multiplyExact(row, columns), column));
     }
 
-    /// Reads `tensor` once into a grid of at most `rows` by `columns`; a complex number counts by its two parts.
+    /// Reads `tensor` once into a grid of at most `rows` by `columns`; a complex number counts by its two
+    /// parts.
     public static Heat of(Tensor tensor, int rows, int columns, Job job) {
         if (rows < 1 || columns < 1) {
             throw new IllegalArgumentException("a grid has cells");

@@ -8,7 +8,8 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.Predicate;
 
-/// How the elements of tensors are distributed. Bins cover the finite elements exactly, from the least to the greatest.
+/// How the elements of tensors are distributed. Bins cover the finite elements exactly, from the least to the
+/// greatest.
 ///
 /// @param count all elements; the bins, `zeros` of the log scale and what is not finite add up to it
 /// @param zeros elements that are zero; on the linear scale they are in the bins too
@@ -29,8 +30,8 @@ public record Histogram(
         bins = List.copyOf(bins);
     }
 
-    /// Reads every selected tensor twice: for the range, then to count. `binCount` is at least 1; there are no bins
-    /// without a finite element, and one where all are equal.
+    /// Reads every selected tensor twice: for the range, then to count. `binCount` is at least 1; there are
+    /// no bins without a finite element, and one where all are equal.
     public static Histogram of(StateDict model, Predicate<String> selection, Scale scale, int binCount, Job job) {
         if (binCount < 1) {
             throw new IllegalArgumentException("a histogram has bins");
@@ -189,8 +190,8 @@ public record Histogram(
             return bin;
         }
 
-        /// Grows with the value about as the bins do. The bits of a double, as a number, grow as its logarithm does to
-        /// within a tenth. Halved, the difference of two values cannot overflow.
+        /// Grows with the value about as the bins do. The bits of a double, as a number, grow as its
+        /// logarithm does to within a tenth. Halved, the difference of two values cannot overflow.
         private double position(double value) {
             return scale == Scale.LOG ? Double.doubleToRawLongBits(value) * 0x1p-52 : value / 2;
         }

@@ -6,8 +6,8 @@ import java.util.Optional;
 
 /// Running moments of elements. Not thread safe.
 ///
-/// **Source.** Merging second moments: Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for computing
-/// sample variances" (1979).
+/// **Source.** Merging second moments: Chan, Golub, LeVeque, "Updating formulae and a pairwise algorithm for
+/// computing sample variances" (1979).
 final class Moments {
     private long finite;
     private long nan;

@@ -6,8 +6,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
-/// One element as text from which it can be read back exactly: integers in full, floats with as few digits as tell
-/// them from their neighbours in F32 (F64 for F64), `nan`, `inf`, `True`.
+/// One element as text from which it can be read back exactly: integers in full, floats with as few digits as
+/// tell them from their neighbours in F32 (F64 for F64), `nan`, `inf`, `True`.
 final class Numeral {
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 

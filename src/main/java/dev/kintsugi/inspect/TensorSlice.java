@@ -9,9 +9,8 @@ import java.util.Optional;
 
 /// A part of a tensor in Python's notation: `0:4,:8`, `-1`, `...,::2`, with brackets around it or without.
 ///
-/// **Shape.** As numpy: an index drops its dim, a slice keeps it and is cut to the tensor, a negative number counts
-/// from
-/// the end, a negative step runs backwards, dims not mentioned are whole.
+/// **Shape.** As numpy: an index drops its dim, a slice keeps it and is cut to the tensor, a negative number
+/// counts from the end, a negative step runs backwards, dims not mentioned are whole.
 public record TensorSlice(List<Item> items) {
     /// What is said about one dim, or about all that are left over.
     public sealed interface Item {}

@@ -9,9 +9,9 @@ import java.util.List;
 
 /// Exact values of a slice of a tensor as text.
 ///
-/// **Shape.** `shape` is that of the slice. `text` is laid out as torch prints tensors: nested brackets, columns
-/// aligned,
-/// long rows broken, `...` where elements are left out. `cells` are the elements shown, in order.
+/// **Shape.** `shape` is that of the slice. `text` is laid out as torch prints tensors: nested brackets,
+/// columns aligned, long rows broken, `...` where elements are left out. `cells` are the elements shown, in
+/// order.
 public record Values(TensorSpec spec, Shape shape, boolean elided, List<String> cells, String text) {
     /// How to lay values out.
     ///

@@ -10,8 +10,8 @@ import java.util.function.Supplier;
 
 /// Walks over elements of a tensor in blocks, copied into a buffer that is used again.
 ///
-/// **Units.** A block is at most [#BLOCK_BYTES] of dense little-endian bytes; [#doubles] decodes tiles of at most
-/// [#TILE] scalars out of it, small enough for the first cache. A complex number counts as two scalars.
+/// **Units.** A block is at most [#BLOCK_BYTES] of dense little-endian bytes; [#doubles] decodes tiles of at
+/// most [#TILE] scalars out of it, small enough for the first cache. A complex number counts as two scalars.
 /// **Threads.** One at a time; [Pool] lends one to each.
 public final class BlockReader {
     /// Bytes copied out of a tensor at once.
@@ -91,7 +91,8 @@ public final class BlockReader {
         }
     }
 
-    /// Things to compute with that many tasks use one after the other: as many are made as threads use them at once.
+    /// Things to compute with that many tasks use one after the other: as many are made as threads use them
+    /// at once.
     public static final class Pool<T> {
         private final ConcurrentLinkedQueue<T> idle = new ConcurrentLinkedQueue<>();
         private final Supplier<T> make;

@@ -11,9 +11,8 @@ public record Span(long firstElement, long elementCount) {
     /// Bytes of a span of [#partition(TensorSpec)], but for the last of a tensor.
     public static final long BYTES = 16L << 20;
 
-    /// The spans of a tensor of `spec`, in order. They depend on nothing but `spec`, so that sums over them, added up
-    /// in
-    /// order, are the same whatever the number of threads. An empty tensor has none.
+    /// The spans of a tensor of `spec`, in order. They depend on nothing but `spec`, so that sums over them,
+    /// added up in order, are the same whatever the number of threads. An empty tensor has none.
     public static List<Span> partition(TensorSpec spec) {
         long step = BYTES / spec.dtype().byteWidth();
         long count = spec.elementCount();
