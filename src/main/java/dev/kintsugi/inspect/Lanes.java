@@ -1,6 +1,7 @@
 package dev.kintsugi.inspect;
 
 import dev.kintsugi.numeric.BlockReader;
+import dev.kintsugi.numeric.CompensatedSum;
 import java.util.Arrays;
 
 /// Sums and extremes of tiles, lane by lane: lane `i` sees element `i` of every tile.

@@ -1,6 +1,7 @@
 package dev.kintsugi.inspect;
 
 import dev.kintsugi.numeric.BlockReader;
+import dev.kintsugi.numeric.CompensatedSum;
 import dev.kintsugi.numeric.Span;
 import dev.kintsugi.tensor.Tensor;
 import dev.kintsugi.work.Job;

@@ -1,6 +1,7 @@
 package dev.kintsugi.inspect;
 
 import dev.kintsugi.numeric.BlockReader;
+import dev.kintsugi.numeric.CompensatedSum;
 import dev.kintsugi.tensor.DType;
 import java.util.Optional;
 

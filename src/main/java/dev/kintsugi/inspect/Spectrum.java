@@ -129,17 +129,17 @@ public record Spectrum(
     private static EffectiveRank effectiveRank(List<Double> values, double rest, long unknown) {
         double least = values.getLast();
         if (rest <= 0 || unknown == 0 || least == 0) {
-            double rank = effectiveRank(values, 0, 0);
+            double rank = spreadRank(values, 0, 0);
             return new EffectiveRank(rank, rank);
         }
         double few = Math.min(unknown, rest / (least * least));
-        double one = effectiveRank(values, few, Math.sqrt(rest / few));
-        double other = effectiveRank(values, unknown, Math.sqrt(rest / unknown));
+        double one = spreadRank(values, few, Math.sqrt(rest / few));
+        double other = spreadRank(values, unknown, Math.sqrt(rest / unknown));
         return new EffectiveRank(Math.min(one, other), Math.max(one, other));
     }
 
     /// The effective rank of `values` and `count` more, each `each`.
-    private static double effectiveRank(List<Double> values, double count, double each) {
+    private static double spreadRank(List<Double> values, double count, double each) {
         double sum = count * each;
         for (double value : values) {
             sum += value;
