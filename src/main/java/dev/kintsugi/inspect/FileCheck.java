@@ -8,6 +8,7 @@ import dev.kintsugi.inspect.FileVerdict.Finding;
 import dev.kintsugi.inspect.FileVerdict.Verdict;
 import dev.kintsugi.io.ByteSource;
 import dev.kintsugi.io.MappedFile;
+import dev.kintsugi.pickle.PickleLimits;
 import dev.kintsugi.torch.DTensor;
 import dev.kintsugi.torch.ShardedTensor;
 import dev.kintsugi.torch.TorchFile;
@@ -56,10 +57,10 @@ final class FileCheck {
     }
 
     /// Opens `path` into `mapped` and checks its structure.
-    static FileCheck open(Path path, MappedFiles mapped) {
+    static FileCheck open(Path path, MappedFiles mapped, Map<Path, DcpMetadata> known) {
         FileCheck check = new FileCheck(path);
         try {
-            check.open(mapped);
+            check.open(mapped, known);
         } catch (Fault fault) {
             check.add(fault);
         }
@@ -82,13 +83,14 @@ final class FileCheck {
         }
     }
 
-    private void open(MappedFiles mapped) {
+    private void open(MappedFiles mapped, Map<Path, DcpMetadata> known) {
         MappedFile file = mapped.open(path);
         byteCount = file.byteCount();
         if (name().endsWith(CHUNKS_ENDING)) {
-            openChunks(file, mapped);
+            openChunks(file, mapped, known);
         } else if (name().equals(METADATA)) {
-            metadata(file);
+            known.computeIfAbsent(path, _ -> metadata(file));
+            note = "can be read; it has no checksum";
         } else if (ZipArchive.looksLikeZip(file)) {
             openArchive(file.name(), file, 0, file.byteCount());
         } else if (TORCH_ENDINGS.stream().anyMatch(name()::endsWith)) {
@@ -99,18 +101,26 @@ final class FileCheck {
     }
 
     private static DcpMetadata metadata(MappedFile file) {
+        if (file.byteCount() > PickleLimits.DEFAULT.maxBytes()) {
+            throw new Fault(
+                    Code.K2202,
+                    METADATA + " has " + file.byteCount() + " bytes",
+                    "metadata is far smaller",
+                    "do not trust this file");
+        }
         return DcpMetadata.read(METADATA, file.bytes(0, Math.toIntExact(file.byteCount())));
     }
 
     /// The archives in a file of a DCP checkpoint, one a chunk, are where the metadata beside it says.
-    private void openChunks(MappedFile file, MappedFiles mapped) {
+    private void openChunks(MappedFile file, MappedFiles mapped, Map<Path, DcpMetadata> known) {
         Path beside = path.resolveSibling(METADATA);
         if (!Files.isRegularFile(beside)) {
             note = "not checked: there is no " + METADATA + " beside it that says where its chunks are";
             return;
         }
         Map<Long, Long> chunks = new TreeMap<>();
-        for (DcpMetadata.Entry entry : metadata(mapped.open(beside)).tensors().values()) {
+        DcpMetadata metadata = known.computeIfAbsent(beside, _ -> metadata(mapped.open(beside)));
+        for (DcpMetadata.Entry entry : metadata.tensors().values()) {
             for (DcpMetadata.StoredChunk chunk : entry.chunks()) {
                 if (chunk.file().equals(name())) {
                     chunks.put(chunk.byteOffset(), chunk.byteCount());

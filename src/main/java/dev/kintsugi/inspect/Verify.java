@@ -1,16 +1,20 @@
 package dev.kintsugi.inspect;
 
 import dev.kintsugi.checkpoint.MappedFiles;
+import dev.kintsugi.checkpoint.dcp.DcpMetadata;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.numeric.BlockReader;
 import dev.kintsugi.work.Job;
 import dev.kintsugi.work.Parallel;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeSet;
 import java.util.stream.Stream;
 
@@ -35,10 +39,11 @@ public record Verify(List<FileVerdict> files) {
         paths.forEach(path -> collect(path, files));
         MappedFiles mapped = new MappedFiles();
         try {
+            Map<Path, DcpMetadata> known = new HashMap<>();
             List<FileCheck> checks = new ArrayList<>();
             for (Path file : files) {
                 job.check();
-                checks.add(FileCheck.open(file, mapped));
+                checks.add(FileCheck.open(file, mapped, known));
             }
             List<FileCheck.Record> records =
                     checks.stream().flatMap(c -> c.records().stream()).toList();
@@ -69,7 +74,7 @@ public record Verify(List<FileVerdict> files) {
         }
         try (Stream<Path> walk = Files.walk(path, MAX_DEPTH)) {
             walk.filter(Files::isRegularFile).forEach(files::add);
-        } catch (IOException | java.io.UncheckedIOException e) {
+        } catch (IOException | UncheckedIOException e) {
             throw new Fault(
                     Code.K5003,
                     path + ": cannot be listed",
