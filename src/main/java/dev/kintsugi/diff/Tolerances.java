@@ -8,8 +8,8 @@ public record Tolerances(double rtol, double atol) {
     public static final Tolerances EXACT = new Tolerances(0, 0);
 
     public Tolerances {
-        if (!(rtol >= 0 && atol >= 0)) {
-            throw new IllegalArgumentException("a tolerance is not negative");
+        if (!(rtol >= 0 && rtol <= Double.MAX_VALUE && atol >= 0 && atol <= Double.MAX_VALUE)) {
+            throw new IllegalArgumentException("a tolerance is a number from 0 on");
         }
     }
 }
