@@ -30,20 +30,20 @@ class ValuesTest {
     @Test
     void aMatrixIsLaidOutInAlignedRows() {
         assertEquals("""
-                 [[ 0,  1,  2],
-                  [10, 11, 12]]\
-                 """, show(counting(3, 10), ":2,:3").text());
+            [[ 0,  1,  2],
+             [10, 11, 12]]\
+            """, show(counting(3, 10), ":2,:3").text());
     }
 
     @Test
     void aCubeHasABlankLineBetweenItsMatrices() {
         assertEquals("""
-                  [[[0, 1],
-                    [2, 3]],
+            [[[0, 1],
+              [2, 3]],
 
-                   [[4, 5],
-                    [6, 7]]]\
-                  """, show(counting(2, 2, 2), "").text());
+             [[4, 5],
+              [6, 7]]]\
+            """, show(counting(2, 2, 2), "").text());
     }
 
     @Test
@@ -61,14 +61,14 @@ class ValuesTest {
         assertTrue(values.elided());
         assertEquals(36, values.cells().size());
         assertEquals("""
-                 [[   0,    1,    2,  ...,   97,   98,   99],
-                  [ 100,  101,  102,  ...,  197,  198,  199],
-                  [ 200,  201,  202,  ...,  297,  298,  299],
-                  ...,
-                  [9700, 9701, 9702,  ..., 9797, 9798, 9799],
-                  [9800, 9801, 9802,  ..., 9897, 9898, 9899],
-                  [9900, 9901, 9902,  ..., 9997, 9998, 9999]]\
-                 """, values.text());
+            [[   0,    1,    2,  ...,   97,   98,   99],
+             [ 100,  101,  102,  ...,  197,  198,  199],
+             [ 200,  201,  202,  ...,  297,  298,  299],
+             ...,
+             [9700, 9701, 9702,  ..., 9797, 9798, 9799],
+             [9800, 9801, 9802,  ..., 9897, 9898, 9899],
+             [9900, 9901, 9902,  ..., 9997, 9998, 9999]]\
+            """, values.text());
     }
 
     @Test
@@ -83,13 +83,13 @@ class ValuesTest {
     void longRowsAreBroken() {
         Values values = Values.show(counting(2, 7), TensorSlice.all(), new Values.Layout(1000, 3, 14));
         assertEquals("""
-                  [[ 0,  1,  2,
-                     3,  4,  5,
-                     6],
-                   [ 7,  8,  9,
-                    10, 11, 12,
-                    13]]\
-                  """, values.text());
+            [[ 0,  1,  2,
+               3,  4,  5,
+               6],
+             [ 7,  8,  9,
+              10, 11, 12,
+              13]]\
+            """, values.text());
     }
 
     @Test
