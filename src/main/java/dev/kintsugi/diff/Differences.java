@@ -76,7 +76,7 @@ final class Differences {
                 infinityMismatches,
                 maxAbs,
                 maxRelative,
-                finitePairs == 0 ? 0 : difference / Math.sqrt(finitePairs),
+                finitePairs == 0 ? 0 : difference / Math.sqrt((double) finitePairs),
                 difference == 0 ? 0 : difference / normOfB,
                 cosine(Math.sqrt(squaresOfA.value()), normOfB),
                 first.map(scalar -> index(a.shape(), scalar / perElement)),

@@ -22,7 +22,7 @@ final class Checksum {
     /// What a record came to: its checksum, or why it could not be read.
     record Result(long crc32, Optional<Fault> fault) {}
 
-    Result of(FileCheck.Record record, Job job) {
+    Result of(FileCheck.Unread record, Job job) {
         try {
             ZipRecord entry = record.entry();
             long crc = entry.deflated() ? inflated(record.source(), entry, job) : stored(record.source(), entry, job);
@@ -65,8 +65,8 @@ final class Checksum {
                 }
                 int count = inflater.inflate(out);
                 written += count;
-                if (count == 0 && !inflater.finished() && (inflater.needsDictionary() || isAtEnd(read, entry, inflater))
-                        || written > entry.byteCount()) {
+                boolean stuck = inflater.needsDictionary() || isAtEnd(read, entry, inflater);
+                if ((count == 0 && !inflater.finished() && stuck) || written > entry.byteCount()) {
                     throw damaged(entry, "does not inflate to " + entry.byteCount() + " bytes");
                 }
                 crc.update(out, 0, count);

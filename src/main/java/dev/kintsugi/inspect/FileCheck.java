@@ -35,7 +35,7 @@ final class FileCheck {
     private long byteCount;
     private String note = "";
     private boolean archive;
-    private final List<Record> records = new ArrayList<>();
+    private final List<Unread> records = new ArrayList<>();
     private final List<Finding> findings = new ArrayList<>();
 
     /// Names of tensors by `place` and record.
@@ -45,7 +45,7 @@ final class FileCheck {
     ///
     /// @param place names the archive in messages
     /// @param source the archive
-    record Record(String place, ByteSource source, ZipRecord entry) {
+    record Unread(String place, ByteSource source, ZipRecord entry) {
         /// Bytes to read.
         long byteCount() {
             return entry.deflated() ? entry.compressedByteCount() : entry.byteCount();
@@ -67,7 +67,7 @@ final class FileCheck {
         return check;
     }
 
-    List<Record> records() {
+    List<Unread> records() {
         return records;
     }
 
@@ -150,7 +150,7 @@ final class FileCheck {
         ByteSource source = file.slice(offset, count);
         ZipArchive zip = ZipArchive.open(place, source);
         archive = true;
-        zip.records().values().forEach(entry -> records.add(new Record(place, source, entry)));
+        zip.records().values().forEach(entry -> records.add(new Unread(place, source, entry)));
         boolean torch = zip.records().keySet().stream().anyMatch(n -> n.endsWith("data.pkl"));
         if (!torch && TORCH_ENDINGS.stream().noneMatch(name()::endsWith)) {
             return;
@@ -218,7 +218,7 @@ final class FileCheck {
         return unrecorded > 0 ? Verdict.NOT_RECORDED : Verdict.SOUND;
     }
 
-    private Finding mismatch(Record record, long actual) {
+    private Finding mismatch(Unread record, long actual) {
         ZipRecord entry = record.entry();
         List<String> affected = tensors.getOrDefault(record.place() + "/" + entry.name(), List.of());
         return new Finding(

@@ -132,9 +132,9 @@ public record Spectrum(
             double rank = spreadRank(values, 0, 0);
             return new EffectiveRank(rank, rank);
         }
-        double few = Math.min(unknown, rest / (least * least));
+        double few = Math.min((double) unknown, rest / (least * least));
         double one = spreadRank(values, few, Math.sqrt(rest / few));
-        double other = spreadRank(values, unknown, Math.sqrt(rest / unknown));
+        double other = spreadRank(values, (double) unknown, Math.sqrt(rest / unknown));
         return new EffectiveRank(Math.min(one, other), Math.max(one, other));
     }
 

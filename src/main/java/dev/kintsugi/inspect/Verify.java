@@ -45,7 +45,7 @@ public record Verify(List<FileVerdict> files) {
                 job.check();
                 checks.add(FileCheck.open(file, mapped, known));
             }
-            List<FileCheck.Record> records =
+            List<FileCheck.Unread> records =
                     checks.stream().flatMap(c -> c.records().stream()).toList();
             records.forEach(r -> job.expect(r.byteCount()));
             BlockReader.Pool<Checksum> pool = new BlockReader.Pool<>(Checksum::new);

@@ -156,7 +156,7 @@ class DiffTest {
     private static void tame(MemoryTensor tensor) {
         for (int i = 7; i < tensor.bytes().length && tensor.spec().dtype().byteWidth() == 8; i += 8) {
             switch (tensor.spec().dtype()) {
-                case F64 -> tensor.bytes()[i] = (byte) (tensor.bytes()[i] & 0xbf | 0x38);
+                case F64 -> tensor.bytes()[i] = (byte) ((tensor.bytes()[i] & 0xbf) | 0x38);
                 case I64, U64 -> {
                     tensor.bytes()[i] = 0;
                     tensor.bytes()[i - 1] &= 0x0f;
@@ -252,7 +252,7 @@ class DiffTest {
     private static MemoryTensor bits(DType dtype, long bits) {
         byte[] bytes = new byte[dtype.byteWidth()];
         for (int i = 0; i < bytes.length; i++) {
-            bytes[i] = (byte) (bits >>> 8 * i);
+            bytes[i] = (byte) (bits >>> (8 * i));
         }
         return new MemoryTensor(new TensorSpec(dtype, Shape.of(1)), bytes);
     }

@@ -13,6 +13,7 @@ import dev.kintsugi.tensor.DType;
 import dev.kintsugi.tensor.Shape;
 import dev.kintsugi.tensor.Tensor;
 import dev.kintsugi.work.Job;
+import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -104,7 +105,7 @@ class SpectrumTest {
     @Test
     void equalValuesHaveFullEffectiveRank() {
         double[] ones = new double[40];
-        java.util.Arrays.fill(ones, 2.0);
+        Arrays.fill(ones, 2.0);
         Spectrum spectrum = Spectrum.of(withValues(40, 64, ones), new Job(1));
         assertEquals(Method.DIRECT, spectrum.method());
         assertEquals(40, spectrum.effectiveRank().low(), 1e-9);

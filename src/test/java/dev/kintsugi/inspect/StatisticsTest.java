@@ -26,6 +26,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -127,7 +128,7 @@ class StatisticsTest {
             MemoryTensor tensor = MemoryTensor.patterns(dtype, shape, random);
             if (dtype == DType.F64) {
                 for (int i = 7; i < tensor.bytes().length; i += 8) {
-                    tensor.bytes()[i] = (byte) (tensor.bytes()[i] & 0xbf | 0x20);
+                    tensor.bytes()[i] = (byte) ((tensor.bytes()[i] & 0xbf) | 0x20);
                 }
             }
             ElementStats stats = stats(tensor);
@@ -203,7 +204,7 @@ class StatisticsTest {
     @Test
     void emptyTensorsAndTensorsOfNanHaveNoMoments() {
         assertEquals(
-                new ElementStats(0, 0, 0, 0, 0, 0, java.util.Optional.empty()),
+                new ElementStats(0, 0, 0, 0, 0, 0, Optional.empty()),
                 stats(MemoryTensor.of(DType.BF16, Shape.of(3, 0))));
         ElementStats nan = stats(MemoryTensor.row(DType.F16, Double.NaN, Double.NaN));
         assertEquals(2, nan.nan());

@@ -20,6 +20,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.function.IntUnaryOperator;
 import java.util.zip.ZipEntry;
@@ -46,7 +47,7 @@ class VerifyTest {
         try (MappedFile file = MappedFile.open(Golden.resource(RANK))) {
             return ZipArchive.open("t", file).records().values().stream()
                     .filter(r -> r.name().contains("/data/"))
-                    .max(java.util.Comparator.comparingLong(ZipRecord::byteCount))
+                    .max(Comparator.comparingLong(ZipRecord::byteCount))
                     .orElseThrow();
         }
     }
@@ -148,7 +149,7 @@ class VerifyTest {
         Path file = scratch.resolve("plain.zip");
         byte[] content = new byte[3_000_000];
         for (int i = 0; i < content.length; i++) {
-            content[i] = (byte) (i * i >> 9);
+            content[i] = (byte) ((i * i) >> 9);
         }
         try (ZipOutputStream zip = new ZipOutputStream(Files.newOutputStream(file))) {
             for (String name : List.of("one", "two", "empty")) {
