@@ -15,11 +15,13 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Stream;
@@ -138,9 +140,9 @@ public final class ExportPlan {
             return new PlannedFile.Copy("config.json", file, Files.size(file));
         }
         String text = model.config().get().text();
-        boolean casts = options.dtype().isPresent() && model.options().keys() == HubOptions.Keys.CONFIG;
-        if (casts) {
-            String quoted = "\"" + options.dtype().get().torchName() + "\"";
+        Optional<DType> dtype = dtypeToSay(model, options);
+        if (dtype.isPresent()) {
+            String quoted = "\"" + dtype.get().torchName() + "\"";
             for (String key : List.of("dtype", "torch_dtype")) {
                 text = JsonText.replaceEverywhere(text, key, quoted);
             }
@@ -152,11 +154,27 @@ public final class ExportPlan {
             return new PlannedFile.Copy("config.json", file, Files.size(file));
         }
         TreeSet<String> changed = new TreeSet<>(edits.keySet());
-        if (casts) {
-            changed.add("dtype");
-        }
+        dtype.ifPresent(d -> changed.add("dtype"));
         notes.add("config.json: " + String.join(", ", changed) + " changed to match the weights");
         return new PlannedFile.Text("config.json", text.getBytes(StandardCharsets.UTF_8));
+    }
+
+    /// The dtype that `config.json` must say, where it says another than all floating point tensors will
+    /// have: loaders believe it. `save_pretrained` writes the weights' own too.
+    private static Optional<DType> dtypeToSay(HubModel model, ExportOptions options) {
+        if (model.options().keys() == HubOptions.Keys.AS_IS || model.config().isEmpty()) {
+            return Optional.empty();
+        }
+        Set<DType> floats = EnumSet.noneOf(DType.class);
+        model.tensors().tensors().values().stream()
+                .map(t -> t.spec().dtype())
+                .filter(DType::isFloat)
+                .forEach(d -> floats.add(options.dtype().orElse(d)));
+        Optional<String> said = model.config().flatMap(c -> c.string("dtype").or(() -> c.string("torch_dtype")));
+        return floats.stream()
+                .filter(d -> floats.size() == 1)
+                .filter(d -> said.isPresent() && !said.get().equals(d.torchName()))
+                .findFirst();
     }
 
     public Path target() {
