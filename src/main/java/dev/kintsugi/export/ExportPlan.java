@@ -55,12 +55,13 @@ public final class ExportPlan {
         List<PlannedFile> files = new ArrayList<>();
         StateDict tensors = model.tensors();
         if (tensors.size() > 0) {
-            files.addAll(weights("", "model", cast(tensors, options, loss), options));
+            files.addAll(weights("", "model", cast(tensors, options, loss), model.blocks(), options));
         }
         if (model.adapter().isPresent()) {
             Adapter adapter = model.adapter().get();
             ExportOptions whole = new ExportOptions(options.dtype(), Long.MAX_VALUE, false, false, options.metadata());
-            files.addAll(weights("lora_adapter/", "adapter_model", cast(adapter.tensors(), options, loss), whole));
+            files.addAll(
+                    weights("lora_adapter/", "adapter_model", cast(adapter.tensors(), options, loss), Map.of(), whole));
             files.add(new PlannedFile.Text(
                     "lora_adapter/adapter_config.json",
                     adapter.configText(model.loraAlpha()).getBytes(StandardCharsets.UTF_8)));
@@ -83,8 +84,9 @@ public final class ExportPlan {
         return StateDict.of(cast);
     }
 
-    private static List<PlannedFile> weights(String folder, String stem, StateDict tensors, ExportOptions options) {
-        List<SequencedMap<String, Tensor>> groups = WeightFiles.divide(tensors, options.maxShardBytes());
+    private static List<PlannedFile> weights(
+            String folder, String stem, StateDict tensors, Map<String, String> blocks, ExportOptions options) {
+        List<SequencedMap<String, Tensor>> groups = WeightFiles.divide(tensors, blocks, options.maxShardBytes());
         Map<String, String> metadata = new TreeMap<>(options.metadata());
         metadata.put("format", "pt");
         List<PlannedFile> files = new ArrayList<>();
