@@ -65,8 +65,9 @@ record Diagnosis(
                 + code.map(c -> "[" + c + "]").orElse("");
         sheet.below(label + ": " + what);
         if (!tensors.isEmpty()) {
-            sheet.below("  tensors: " + String.join(", ", tensors.stream().limit(4).toList())
-                    + (tensors.size() > 4 ? " and " + (tensors.size() - 4) + " more" : ""));
+            sheet.below(
+                    "  tensors: " + String.join(", ", tensors.stream().limit(4).toList())
+                            + (tensors.size() > 4 ? " and " + (tensors.size() - 4) + " more" : ""));
         }
         if (!why.isEmpty()) {
             sheet.below("  why: " + why);

@@ -178,8 +178,8 @@ final class DiffSheets {
         sheet.line("  " + title + ": " + names.size());
         List<String> lines = new ArrayList<>();
         Collapsed.of(names, n -> "")
-                .forEach(g -> lines.add(
-                        g.text() + (g.names().size() == 1 ? "" : " ×" + g.names().size())));
+                .forEach(g -> lines.add(g.text()
+                        + (g.names().size() == 1 ? "" : " ×" + g.names().size())));
         lines.stream().limit(NAMES).forEach(l -> sheet.line("    " + l));
         if (lines.size() > NAMES) {
             sheet.line("    … and " + (lines.size() - NAMES) + " more; --format json lists all");

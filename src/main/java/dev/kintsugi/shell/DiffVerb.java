@@ -44,8 +44,10 @@ final class DiffVerb extends Verb {
 
     @Override
     String more() {
-        return "Values are close where |a - b| <= atol + rtol * |b|, both 0 unless given; -0.0 equals 0.0, NaN equals NaN.\n"
-                + "Models of different sources, dtypes and shardings compare directly. Exit status 0: same names and shapes,\n"
+        return "Values are close where |a - b| <= atol + rtol * |b|, both 0 unless given; -0.0 equals 0.0, NaN equals"
+                + " NaN.\n"
+                + "Models of different sources, dtypes and shardings compare directly. Exit status 0: same names and"
+                + " shapes,\n"
                 + "all values close; 1: not.";
     }
 
@@ -75,9 +77,7 @@ final class DiffVerb extends Verb {
         int top = call.number("top", 0)
                 .map(n -> (int) Math.min(n, Integer.MAX_VALUE))
                 .orElse(table ? 20 : Integer.MAX_VALUE);
-        Sheet sheet = call.has("summary")
-                ? DiffSheets.summary(sides, report)
-                : DiffSheets.tensors(sides, report, top);
+        Sheet sheet = call.has("summary") ? DiffSheets.summary(sides, report) : DiffSheets.tensors(sides, report, top);
         sheet.print(call.console());
         return report.agrees() ? Status.DONE : Status.DIFFERENT;
     }
@@ -90,9 +90,8 @@ final class DiffVerb extends Verb {
 
     private Set<String> chosen(Model model, List<String> terms) {
         try {
-            return new TreeSet<>(Choice.of(with(model.name(), terms), session())
-                    .tensors()
-                    .keySet());
+            return new TreeSet<>(
+                    Choice.of(with(model.name(), terms), session()).tensors().keySet());
         } catch (Fault fault) {
             if (fault.code() == Code.K1005) {
                 return Set.of();

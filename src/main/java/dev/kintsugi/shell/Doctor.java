@@ -108,8 +108,7 @@ final class Doctor {
             start = new String(in.readNBytes(64), StandardCharsets.ISO_8859_1);
         } catch (IOException e) {
             findings.add(Diagnosis.error(
-                    name,
-                    new Fault(Code.K5003, name + ": cannot be read", e.toString(), "check its permissions", e)));
+                    name, new Fault(Code.K5003, name + ": cannot be read", e.toString(), "check its permissions", e)));
             return;
         }
         String lower = start.stripLeading().toLowerCase(Locale.ROOT);
@@ -126,8 +125,7 @@ final class Doctor {
         }
         if (!what.isEmpty()) {
             findings.add(Diagnosis.error(
-                    name,
-                    new Fault(Code.K2003, name + ": " + what, "the download or the copy did not finish", next)));
+                    name, new Fault(Code.K2003, name + ": " + what, "the download or the copy did not finish", next)));
         }
     }
 
@@ -179,9 +177,8 @@ final class Doctor {
             OpenedModel model = new OpenedModel(Opening.nameOf(path), "doctor", checkpoint);
             summary = Optional.of(ModelText.summary(model));
             HubModel hub = model.hub(HubOptions.defaults());
-            var report = quick
-                    ? Validation.structure(hub, job)
-                    : Validation.run(hub, Optional.of(checkpoint), false, job);
+            var report =
+                    quick ? Validation.structure(hub, job) : Validation.run(hub, Optional.of(checkpoint), false, job);
             checked.addAll(report.checked());
             report.findings().forEach(this::add);
         } catch (Fault fault) {

@@ -24,7 +24,8 @@ final class DoctorVerb extends Verb {
 
     @Override
     String more() {
-        return "No model needs to be open. Exit status 0: no error found; 1: errors, but the files are what was written;\n"
+        return "No model needs to be open. Exit status 0: no error found; 1: errors, but the files are what was"
+                + " written;\n"
                 + "3: files are missing or damaged.";
     }
 

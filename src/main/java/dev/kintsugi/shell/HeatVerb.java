@@ -4,7 +4,6 @@ import dev.kintsugi.fault.Status;
 import dev.kintsugi.inspect.Heat;
 import java.util.ArrayList;
 import java.util.List;
-
 import java.util.OptionalDouble;
 import java.util.function.Function;
 
@@ -32,8 +31,10 @@ final class HeatVerb extends Verb {
 
     @Override
     String more() {
-        return "The tensor is a matrix: its last dim across, all others down. A cell is the mean of |x| over its finite\n"
-                + "elements; ! marks a cell with NaN or infinities. Without colour the scale is " + SHADES + ".";
+        return "The tensor is a matrix: its last dim across, all others down. A cell is the mean of |x| over its"
+                + " finite\n"
+                + "elements; ! marks a cell with NaN or infinities. Without colour the"
+                + " scale is " + SHADES + ".";
     }
 
     @Override

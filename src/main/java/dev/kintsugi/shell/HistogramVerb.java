@@ -54,10 +54,8 @@ final class HistogramVerb extends Verb {
                 .real("high", "to")
                 .number("count", "elements")
                 .column("bar", "");
-        long most = histogram.bins().stream()
-                .mapToLong(Histogram.Bin::count)
-                .max()
-                .orElse(0);
+        long most =
+                histogram.bins().stream().mapToLong(Histogram.Bin::count).max().orElse(0);
         int room = Math.max(10, Math.min(60, width - 2 * 12 - Units.exact(most).length() - 6));
         String what = histogram.scale() == Histogram.Scale.LOG ? "magnitudes" : "values";
         sheet.line(choice.model().name() + " " + choice.selector() + ": " + what + " of "
@@ -89,8 +87,8 @@ final class HistogramVerb extends Verb {
             parts.add(Units.exact(histogram.nan()) + " NaN");
         }
         if (histogram.positiveInfinite() + histogram.negativeInfinite() > 0) {
-            parts.add(Units.exact(histogram.positiveInfinite()) + " +Inf, "
-                    + Units.exact(histogram.negativeInfinite()) + " -Inf");
+            parts.add(Units.exact(histogram.positiveInfinite()) + " +Inf, " + Units.exact(histogram.negativeInfinite())
+                    + " -Inf");
         }
         return String.join(" · ", parts);
     }

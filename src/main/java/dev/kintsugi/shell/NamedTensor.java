@@ -65,7 +65,8 @@ record NamedTensor(Model model, String name, String stored, Tensor tensor) {
 
     private static Set<String> fitting(String text, StateDict tensors) {
         Selector selector = Selector.parse(List.of(text));
-        Set<String> fitting = new TreeSet<>(Comparator.comparingInt(String::length).thenComparing(n -> n));
+        Set<String> fitting =
+                new TreeSet<>(Comparator.comparingInt(String::length).thenComparing(n -> n));
         tensors.tensors().forEach((name, tensor) -> {
             if (selector.test(new Subject(name, tensor.spec(), List.of(), new TreeSet<>()))) {
                 fitting.add(name);

@@ -107,8 +107,7 @@ final class SaveGroups {
     }
 
     private static String names(List<Entry> entries) {
-        List<String> names =
-                entries.stream().map(Entry::name).sorted().limit(4).toList();
+        List<String> names = entries.stream().map(Entry::name).sorted().limit(4).toList();
         return String.join(", ", names) + (entries.size() > 4 ? " and " + (entries.size() - 4) + " more" : "");
     }
 }

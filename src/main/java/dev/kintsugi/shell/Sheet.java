@@ -92,8 +92,8 @@ final class Sheet {
     }
 
     private Sheet add(String key, String title, boolean right, Function<Object, String> text) {
-        columns.add(new Column(key, title, right, v -> text.apply(v instanceof Optional<?> o ? whole(o) : v),
-                Shown.ALWAYS));
+        columns.add(new Column(
+                key, title, right, v -> text.apply(v instanceof Optional<?> o ? whole(o) : v), Shown.ALWAYS));
         return this;
     }
 
@@ -117,7 +117,8 @@ final class Sheet {
         return this;
     }
 
-    /// Adds a row: a [String], [Long], [Integer], [Double], [Boolean], list or [Optional] of such for each column.
+    /// Adds a row: a [String], [Long], [Integer], [Double], [Boolean], list or [Optional] of such for each
+    /// column.
     Sheet row(Object... values) {
         if (values.length != columns.size()) {
             throw new IllegalArgumentException("a row has a value for each column");
@@ -177,8 +178,7 @@ final class Sheet {
             StringBuilder out = new StringBuilder();
             for (int i : kept) {
                 String pad = " ".repeat(widths[i] - line[i].codePointCount(0, line[i].length()));
-                out.append(out.isEmpty() ? "" : "  ")
-                        .append(columns.get(i).right() ? pad + line[i] : line[i] + pad);
+                out.append(out.isEmpty() ? "" : "  ").append(columns.get(i).right() ? pad + line[i] : line[i] + pad);
             }
             text.append(out.toString().stripTrailing()).append('\n');
         }

@@ -37,15 +37,15 @@ final class ShowVerb extends Verb {
     @Override
     Status run(Invocation call) {
         NamedTensor named = NamedTensor.of(call.words(), session());
-        Optional<Integer> rank =
-                call.number("rank", 0).map(r -> (int) Math.min(r, Integer.MAX_VALUE));
+        Optional<Integer> rank = call.number("rank", 0).map(r -> (int) Math.min(r, Integer.MAX_VALUE));
         Tensor tensor = rank.map(r -> local(named, r)).orElse(named.tensor());
         TensorSlice slice = call.value("slice").map(TensorSlice::parse).orElse(TensorSlice.all());
         Values.Layout usual = Values.Layout.defaults();
         Values values = Values.show(
                 tensor,
                 slice,
-                new Values.Layout(usual.threshold(), usual.edge(), call.console().width()));
+                new Values.Layout(
+                        usual.threshold(), usual.edge(), call.console().width()));
         Sheet sheet = Sheet.of("show")
                 .fact("model", named.model().name())
                 .fact("tensor", named.name())

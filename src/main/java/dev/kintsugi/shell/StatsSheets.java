@@ -168,7 +168,10 @@ final class StatsSheets {
             sheet.below("greatest values: "
                     + String.join(
                             ", ",
-                            only.values().stream().limit(listed).map(Units::real).toList()));
+                            only.values().stream()
+                                    .limit(listed)
+                                    .map(Units::real)
+                                    .toList()));
         }
         if (without > 0) {
             sheet.below(Counted.of(without, "tensor") + " of other than two dims left out");

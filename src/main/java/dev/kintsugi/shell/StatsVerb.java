@@ -30,9 +30,9 @@ final class StatsVerb extends Verb {
     @Override
     String more() {
         return "Mean and deviation are of the finite elements. Tensors are read in blocks, each once.\n"
-                + "Stable rank is the squared Frobenius norm over the squared greatest singular value; effective rank\n"
-                + "is exp of the entropy of the singular values divided by their sum (Roy, Vetterli, 2007). The method\n"
-                + "column says how they were found: direct and gram give all of them, sketch the 32 greatest.";
+            + "Stable rank is the squared Frobenius norm over the squared greatest singular value; effective rank\n"
+            + "is exp of the entropy of the singular values divided by their sum (Roy, Vetterli, 2007). The method\n"
+            + "column says how they were found: direct and gram give all of them, sketch the 32 greatest.";
     }
 
     @Override
@@ -41,12 +41,12 @@ final class StatsVerb extends Verb {
         SequencedMap<String, Tensor> chosen = choice.tensors();
         choice.model().checkUnchanged();
         if (call.has("spectrum")) {
-            int listed = call.number("values", 1).map(n -> (int) Math.min(n, 1000)).orElse(6);
+            int listed =
+                    call.number("values", 1).map(n -> (int) Math.min(n, 1000)).orElse(6);
             spectra(choice, chosen, listed).print(call.console());
             return Status.DONE;
         }
-        Statistics statistics =
-                session().work("stats", job -> Statistics.of(StateDict.of(chosen), name -> true, job));
+        Statistics statistics = session().work("stats", job -> Statistics.of(StateDict.of(chosen), name -> true, job));
         StatsSheets.statistics(choice, statistics).print(call.console());
         return Status.DONE;
     }

@@ -34,8 +34,7 @@ final class TestVerb extends Verb {
 
     private static OptionSpec[] specs() {
         List<OptionSpec> specs = new ArrayList<>();
-        specs.add(OptionSpec.choice(
-                "backend", ExportVerbs.BACKENDS, "what wrote the checkpoint; auto detects it"));
+        specs.add(OptionSpec.choice("backend", ExportVerbs.BACKENDS, "what wrote the checkpoint; auto detects it"));
         specs.add(OptionSpec.many("local_dir", "DIR", ValueKind.DIRECTORY, "the checkpoint; may be given again"));
         specs.add(OptionSpec.value("test_hf_dir", "DIR", ValueKind.DIRECTORY, "the reference, a Hugging Face model"));
         specs.add(OptionSpec.flag("tie-word-embedding", "as --tie-word-embeddings yes"));
@@ -50,7 +49,8 @@ final class TestVerb extends Verb {
 
     @Override
     String more() {
-        return "Values are close where |a - b| <= 1e-6 + 1e-6 * |b| unless --rtol and --atol say otherwise, as verl has it.\n"
+        return "Values are close where |a - b| <= 1e-6 + 1e-6 * |b| unless --rtol and --atol say otherwise, as verl"
+                + " has it.\n"
                 + "Exit status 0: same names and shapes, all values close; 1: not.";
     }
 

@@ -43,14 +43,16 @@ final class TreeVerb extends Verb {
                 .column("spec", "");
         sheet.line(choice.model().name() + "  " + Counted.of(chosen.size(), "tensor") + ", "
                 + Units.count(chosen.elementCount()) + " parameters, " + Units.bytes(chosen.byteCount()));
-        tree.walk(depth, node -> sheet.row(
-                table ? node.line() : node.name(),
-                node.path(),
-                (long) node.depth(),
-                node.tensors(),
-                table ? Units.count(node.parameters()) : node.parameters(),
-                node.bytes(),
-                node.spec()));
+        tree.walk(
+                depth,
+                node -> sheet.row(
+                        table ? node.line() : node.name(),
+                        node.path(),
+                        (long) node.depth(),
+                        node.tensors(),
+                        table ? Units.count(node.parameters()) : node.parameters(),
+                        node.bytes(),
+                        node.spec()));
         sheet.print(call.console());
         return Status.DONE;
     }

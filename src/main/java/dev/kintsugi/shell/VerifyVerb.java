@@ -27,7 +27,8 @@ final class VerifyVerb extends Verb {
 
     @Override
     String more() {
-        return "Every record of every archive is read and its CRC-32 compared; safetensors files have none, their headers\n"
+        return "Every record of every archive is read and its CRC-32 compared; safetensors files have none, their"
+                + " headers\n"
                 + "are checked, and indexes against the files they name. Exit status 0: nothing damaged; 3: damage.";
     }
 
@@ -97,8 +98,7 @@ final class VerifyVerb extends Verb {
         return findings;
     }
 
-    private static String verdict(
-            FileVerdict file, @Nullable List<Diagnosis> structure, List<Diagnosis> findings) {
+    private static String verdict(FileVerdict file, @Nullable List<Diagnosis> structure, List<Diagnosis> findings) {
         if (!findings.isEmpty()) {
             return "damaged";
         }
