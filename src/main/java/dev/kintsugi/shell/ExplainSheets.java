@@ -101,8 +101,8 @@ final class ExplainSheets {
         List<String> parts = new ArrayList<>();
         for (int dim = 0; dim < region.ndim(); dim++) {
             String range = region.offset().dim(dim) + ".." + (region.end(dim) - 1);
-            String label = dim == 0 ? "rows " : dim == 1 ? "columns " : "dim " + dim + " ";
-            parts.add((region.ndim() == 1 ? "elements " : label) + range);
+            String label = region.ndim() == 1 ? "elements " : region.ndim() > 2 ? "dim " + dim + " " : dim == 0 ? "rows " : "columns ";
+            parts.add(label + range);
         }
         return String.join(", ", parts);
     }

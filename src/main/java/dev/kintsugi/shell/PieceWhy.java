@@ -156,7 +156,10 @@ final class PieceWhy {
         if (layout.spec().shape().ndim() == 1) {
             return "elements";
         }
-        return dim == 0 ? "rows" : dim == 1 ? "columns" : "dim " + dim;
+        if (layout.spec().shape().ndim() > 2) {
+            return "dim " + dim;
+        }
+        return dim == 0 ? "rows" : "columns";
     }
 
     private String plainly(Piece piece) {
@@ -173,7 +176,7 @@ final class PieceWhy {
             case "ShardedTensor" -> "rank " + piece.rank() + "'s own metadata puts it at " + piece.global();
             case "chunks" -> ".metadata puts this chunk at " + piece.global();
             case "whole" -> "one file holds it whole";
-            default -> one ? "one piece: " + layout.kind() : layout.kind() + " puts it at " + piece.global();
+            default -> one ? "one piece: " + layout.kind() : layout.kind() + ": it lies at " + piece.global();
         };
     }
 }

@@ -133,7 +133,7 @@ final class TensorDrawing {
     }
 
     private String axis(int dim, String arrow) {
-        String name = shape.ndim() == 1 ? "elements" : dim == 0 ? "rows" : dim == 1 ? "columns" : "dim " + dim;
+        String name = shape.ndim() == 1 ? "elements" : shape.ndim() > 2 ? "dim " + dim : dim == 0 ? "rows" : "columns";
         return name + " 0.." + (shape.dim(dim) - 1) + " " + arrow;
     }
 
