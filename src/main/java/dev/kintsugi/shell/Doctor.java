@@ -178,7 +178,7 @@ final class Doctor {
             summary = Optional.of(ModelText.summary(model));
             HubModel hub = model.hub(HubOptions.defaults());
             var report =
-                    quick ? Validation.structure(hub, job) : Validation.run(hub, Optional.of(checkpoint), false, job);
+                    quick ? Validation.structure(hub, Optional.of(checkpoint), job) : Validation.run(hub, Optional.of(checkpoint), false, job);
             checked.addAll(report.checked());
             report.findings().forEach(this::add);
         } catch (Fault fault) {
@@ -205,7 +205,7 @@ final class Doctor {
     private void partly() {
         OpenOptions options = new OpenOptions(Optional.empty(), Optional.empty(), Optional.empty(), true);
         try (Checkpoint checkpoint = Checkpoints.open(List.of(path), options, job)) {
-            int holes = ModelText.holes(checkpoint).size();
+            int holes = checkpoint.holes().size();
             findings.add(Diagnosis.note(
                     "",
                     "without ranks " + Ranks.text(ModelText.absentRanks(checkpoint)) + " of " + checkpoint.worldSize()

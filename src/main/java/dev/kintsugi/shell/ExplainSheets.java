@@ -1,5 +1,6 @@
 package dev.kintsugi.shell;
 
+import dev.kintsugi.architecture.HubModel;
 import dev.kintsugi.architecture.HubOptions;
 import dev.kintsugi.architecture.Origin;
 import dev.kintsugi.checkpoint.Checkpoint;
@@ -18,8 +19,8 @@ final class ExplainSheets {
 
     static Sheet pieces(NamedTensor named, Layout layout, Checkpoint checkpoint, Console console) {
         String stored = named.stored();
-        Optional<Origin> origin = Optional.ofNullable(
-                named.model().hub(HubOptions.defaults()).origins().get(named.name()));
+        HubModel hub = named.model().hub(HubOptions.defaults());
+        Optional<Origin> origin = Optional.ofNullable(hub.origins().get(named.name()));
         Sheet sheet = Sheet.of("explain")
                 .fact("model", named.model().name())
                 .fact("tensor", named.name())
@@ -43,6 +44,9 @@ final class ExplainSheets {
         if (!stored.equals(named.name())) {
             sheet.line("  in the files as  " + stored);
         }
+        hub.ties().stream()
+                .filter(t -> t.droppedName().equals(named.name()))
+                .forEach(t -> sheet.line("  tied to " + t.keptName() + ": left out of the output"));
         origin.ifPresent(o -> o.steps().forEach(s -> sheet.line("  " + s)));
         for (int dim = 0;
                 dim < Math.min(layout.meshDims().size(), layout.placements().size());

@@ -4,49 +4,24 @@ import dev.kintsugi.fault.Status;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 
-/// A shell whose output a test reads.
+/// A shell whose output the test reads.
 final class Transcript implements AutoCloseable {
     private final StringWriter out = new StringWriter();
     private final StringWriter err = new StringWriter();
-    private final Shell shell;
+    private final Shell shell = Shell.on(new Console(new PrintWriter(out), new PrintWriter(err), false, false, 80));
 
-    private Transcript(boolean color, int width) {
-        shell = Shell.on(new Console(new PrintWriter(out, true), new PrintWriter(err, true), color, color, width));
-    }
+    /// What a line ended with and printed.
+    record Result(Status status, String out, String err) {}
 
-    /// As in a pipe: no colour, 80 columns.
-    static Transcript piped() {
-        return new Transcript(false, 80);
-    }
-
-    /// As on a terminal of 80 columns with colour.
-    static Transcript colored() {
-        return new Transcript(true, 80);
-    }
-
-    /// Runs `line`, with what was printed before forgotten.
-    Status run(String line) {
+    Result run(String line) {
         out.getBuffer().setLength(0);
         err.getBuffer().setLength(0);
         Status status = shell.run(line);
-        return status;
+        return new Result(status, out.toString(), err.toString());
     }
 
-    /// Runs `line`, which must do what it says.
-    String done(String line) {
-        Status status = run(line);
-        if (status != Status.DONE) {
-            throw new AssertionError(line + ": " + status + "\n" + out + err);
-        }
-        return out();
-    }
-
-    String out() {
-        return out.toString();
-    }
-
-    String err() {
-        return err.toString();
+    Shell shell() {
+        return shell;
     }
 
     @Override
