@@ -44,8 +44,7 @@ final class Broken {
 
     /// The piece of `tensor` that `rank` of the checkpoint in `directory` holds.
     static Piece piece(Path directory, String tensor, int rank) {
-        try (Checkpoint checkpoint =
-                Checkpoints.open(List.of(directory), OpenOptions.defaults(), Job.quiet())) {
+        try (Checkpoint checkpoint = Checkpoints.open(List.of(directory), OpenOptions.defaults(), Job.quiet())) {
             return checkpoint.layouts().get(tensor).pieces().stream()
                     .filter(p -> p.rank() == rank)
                     .findFirst()

@@ -40,6 +40,11 @@ final class Screen implements AutoCloseable {
         return out();
     }
 
+    /// An open model.
+    Model shellModel(String name) {
+        return shell.session().model(name);
+    }
+
     String out() {
         return out.toString();
     }
