@@ -1,9 +1,14 @@
 package dev.kintsugi.shell;
 
+import dev.kintsugi.architecture.HubOptions;
+import dev.kintsugi.checkpoint.Layout;
+import dev.kintsugi.checkpoint.Piece;
+import dev.kintsugi.checkpoint.Ranks;
 import dev.kintsugi.diff.DiffReport;
 import dev.kintsugi.diff.GroupDifference;
 import dev.kintsugi.diff.SpecDifference;
 import dev.kintsugi.diff.TensorDifference;
+import dev.kintsugi.tensor.Region;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -18,8 +23,51 @@ final class DiffSheets {
 
     private DiffSheets() {}
 
-    /// What both models are called.
-    record Sides(String a, String b) {}
+    /// What both models are called, and how the tensors of one of them lie over its ranks.
+    record Sides(String a, String b, Map<String, Layout> layouts) {
+        static Sides of(Model a, Model b) {
+            Map<String, Layout> layouts = new LinkedHashMap<>(layouts(b));
+            layouts.putAll(layouts(a));
+            return new Sides(a.name(), b.name(), layouts);
+        }
+
+        private static Map<String, Layout> layouts(Model model) {
+            Map<String, Layout> layouts = new LinkedHashMap<>();
+            model.checkpoint()
+                    .filter(c -> !c.ranks().isEmpty())
+                    .ifPresent(c -> model.hub(HubOptions.defaults()).origins().forEach((name, origin) -> {
+                        Layout layout = c.layouts().get(origin.stored().getFirst());
+                        if (layout != null) {
+                            layouts.put(name, layout);
+                        }
+                    }));
+            return layouts;
+        }
+    }
+
+    /// Who holds the first element that differs.
+    private static String rank(TensorDifference t, Map<String, Layout> layouts) {
+        Layout layout = layouts.get(t.name());
+        if (layout == null
+                || t.firstDiffering().isEmpty()
+                || !layout.spec().shape().equals(t.a().shape())) {
+            return "";
+        }
+        List<Long> index = t.firstDiffering().get();
+        return Ranks.text(layout.pieces().stream()
+                .filter(p -> holds(p.global(), index))
+                .map(Piece::rank)
+                .toList());
+    }
+
+    private static boolean holds(Region region, List<Long> index) {
+        for (int dim = 0; dim < index.size(); dim++) {
+            if (index.get(dim) < region.offset().dim(dim) || index.get(dim) >= region.end(dim)) {
+                return false;
+            }
+        }
+        return true;
+    }
 
     static Sheet tensors(Sides sides, DiffReport report, int top) {
         Sheet sheet = head(Sheet.of("diff"), sides, report)
@@ -36,13 +84,13 @@ final class DiffSheets {
                 .dataOnly()
                 .real("max_abs", "max abs")
                 .real("max_relative", "max rel")
+                .column("first_differing", "first at")
+                .column("first_rank", "rank")
                 .real("rms", "RMS")
                 .ifRoom()
                 .real("relative_norm", "rel norm")
                 .dataOnly()
                 .real("cosine", "cosine")
-                .ifRoom()
-                .column("first_differing", "first at")
                 .ifRoom()
                 .number("max_ulps", "ULPs")
                 .ifRoom()
@@ -51,7 +99,7 @@ final class DiffSheets {
                 .number("infinity_mismatches", "Inf")
                 .dataOnly();
         List<TensorDifference> differing = report.differing();
-        differing.stream().limit(top).forEach(t -> row(sheet, t));
+        differing.stream().limit(top).forEach(t -> row(sheet, t, sides.layouts()));
         differing.stream()
                 .limit(top)
                 .filter(t -> t.nanMismatches() + t.infinityMismatches() > 0)
@@ -64,7 +112,7 @@ final class DiffSheets {
         return sheet;
     }
 
-    private static void row(Sheet sheet, TensorDifference t) {
+    private static void row(Sheet sheet, TensorDifference t, Map<String, Layout> layouts) {
         sheet.row(
                 t.name(),
                 t.a().dtype().name(),
@@ -74,10 +122,11 @@ final class DiffSheets {
                 t.outside(),
                 t.maxAbs(),
                 t.maxRelative(),
+                t.firstDiffering(),
+                rank(t, layouts),
                 t.rms(),
                 t.relativeNorm(),
                 t.cosine().stream().boxed().findFirst(),
-                t.firstDiffering().map(Object::toString).orElse(""),
                 t.maxUlps().stream().boxed().findFirst(),
                 t.nanMismatches(),
                 t.infinityMismatches());

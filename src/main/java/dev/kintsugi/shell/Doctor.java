@@ -177,8 +177,9 @@ final class Doctor {
             OpenedModel model = new OpenedModel(Opening.nameOf(path), "doctor", checkpoint);
             summary = Optional.of(ModelText.summary(model));
             HubModel hub = model.hub(HubOptions.defaults());
-            var report =
-                    quick ? Validation.structure(hub, Optional.of(checkpoint), job) : Validation.run(hub, Optional.of(checkpoint), false, job);
+            var report = quick
+                    ? Validation.structure(hub, Optional.of(checkpoint), job)
+                    : Validation.run(hub, Optional.of(checkpoint), false, job);
             checked.addAll(report.checked());
             report.findings().forEach(this::add);
         } catch (Fault fault) {
@@ -206,9 +207,11 @@ final class Doctor {
         OpenOptions options = new OpenOptions(Optional.empty(), Optional.empty(), Optional.empty(), true);
         try (Checkpoint checkpoint = Checkpoints.open(List.of(path), options, job)) {
             int holes = checkpoint.holes().size();
+            List<Integer> absent = ModelText.absentRanks(checkpoint);
             findings.add(Diagnosis.note(
                     "",
-                    "without ranks " + Ranks.text(ModelText.absentRanks(checkpoint)) + " of " + checkpoint.worldSize()
+                    "without " + (absent.size() == 1 ? "rank " : "ranks ") + Ranks.text(absent) + " of "
+                            + checkpoint.worldSize()
                             + ", " + Counted.of(checkpoint.tensors().size(), "tensor") + " can still be read whole, "
                             + holes + " have holes",
                     "open " + Tokenizer.quote(path.toString()) + " --allow-missing"));

@@ -84,7 +84,7 @@ final class ExplainSheets {
             notes.add(Units.exact(piece.trimmedElements()) + " elements of padding trimmed");
         }
         sheet.row(
-                piece.rank() < 0 ? "" : Integer.toString(piece.rank()),
+                piece.rank() < 0 ? Optional.empty() : Optional.of(piece.rank()),
                 String.valueOf(piece.file().getFileName()),
                 piece.record(),
                 piece.byteOffset(),
@@ -105,7 +105,9 @@ final class ExplainSheets {
         List<String> parts = new ArrayList<>();
         for (int dim = 0; dim < region.ndim(); dim++) {
             String range = region.offset().dim(dim) + ".." + (region.end(dim) - 1);
-            String label = region.ndim() == 1 ? "elements " : region.ndim() > 2 ? "dim " + dim + " " : dim == 0 ? "rows " : "columns ";
+            String label = region.ndim() == 1
+                    ? "elements "
+                    : region.ndim() > 2 ? "dim " + dim + " " : dim == 0 ? "rows " : "columns ";
             parts.add(label + range);
         }
         return String.join(", ", parts);

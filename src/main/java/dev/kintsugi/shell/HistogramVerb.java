@@ -34,11 +34,11 @@ final class HistogramVerb extends Verb {
         int bins = call.number("bins", 1).map(n -> (int) Math.min(n, 10_000)).orElse(20);
         Histogram histogram =
                 session().work("hist", job -> Histogram.of(StateDict.of(chosen), name -> true, scale, bins, job));
-        sheet(choice, chosen.size(), histogram, call.console().width()).print(call.console());
+        sheet(choice, chosen.size(), histogram, call.console()).print(call.console());
         return Status.DONE;
     }
 
-    private static Sheet sheet(Choice choice, int tensors, Histogram histogram, int width) {
+    private static Sheet sheet(Choice choice, int tensors, Histogram histogram, Console console) {
         Sheet sheet = Sheet.of("hist")
                 .fact("model", choice.model().name())
                 .fact("selector", choice.selector().toString())
@@ -52,15 +52,25 @@ final class HistogramVerb extends Verb {
                 .rows("bins")
                 .real("low", "from")
                 .real("high", "to")
-                .number("count", "elements")
-                .column("bar", "");
+                .number("count", "elements");
+        boolean table = console.format() == OutputFormat.TABLE;
+        if (table) {
+            sheet.column("bar", "");
+        }
         long most =
                 histogram.bins().stream().mapToLong(Histogram.Bin::count).max().orElse(0);
-        int room = Math.max(10, Math.min(60, width - 2 * 12 - Units.exact(most).length() - 6));
+        int room = Math.max(
+                10, Math.min(60, console.width() - 2 * 12 - Units.exact(most).length() - 6));
         String what = histogram.scale() == Histogram.Scale.LOG ? "magnitudes" : "values";
         sheet.line(choice.model().name() + " " + choice.selector() + ": " + what + " of "
                 + Counted.of(tensors, "tensor") + ", " + Units.exact(histogram.count()) + " elements");
-        histogram.bins().forEach(bin -> sheet.row(bin.low(), bin.high(), bin.count(), bar(bin.count(), most, room)));
+        for (Histogram.Bin bin : histogram.bins()) {
+            if (table) {
+                sheet.row(bin.low(), bin.high(), bin.count(), bar(bin.count(), most, room));
+            } else {
+                sheet.row(bin.low(), bin.high(), bin.count());
+            }
+        }
         String apart = apart(histogram);
         if (!apart.isEmpty()) {
             sheet.below(apart);

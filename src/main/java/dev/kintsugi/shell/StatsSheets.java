@@ -137,7 +137,9 @@ final class StatsSheets {
                 .dataOnly()
                 .real("greatest", "greatest")
                 .real("stable_rank", "stable")
-                .column("effective_rank", "effective")
+                .real("effective_rank", "effective")
+                .real("effective_rank_high", "at most")
+                .dataOnly()
                 .column("of", "of")
                 .column("method", "method")
                 .real("frobenius_norm", "Frobenius")
@@ -152,7 +154,8 @@ final class StatsSheets {
                 spectrum.columns(),
                 spectrum.values().getFirst(),
                 spectrum.stableRank(),
-                effective(spectrum),
+                spectrum.effectiveRank().low(),
+                spectrum.effectiveRank().high(),
                 Math.min(spectrum.rows(), spectrum.columns()),
                 spectrum.method().name().toLowerCase(Locale.ROOT),
                 spectrum.frobeniusNorm(),
@@ -163,6 +166,13 @@ final class StatsSheets {
                 .distinct()
                 .sorted()
                 .forEach(m -> sheet.below(m.name().toLowerCase(Locale.ROOT) + ": " + m.description()));
+        spectra.forEach((name, spectrum) -> {
+            if (spectrum.effectiveRank().high() > spectrum.effectiveRank().low()) {
+                sheet.below("effective rank of " + name + ": between "
+                        + Units.real(spectrum.effectiveRank().low()) + " and "
+                        + Units.real(spectrum.effectiveRank().high()));
+            }
+        });
         if (spectra.size() == 1) {
             Spectrum only = spectra.values().iterator().next();
             sheet.below("greatest values: "
@@ -177,11 +187,5 @@ final class StatsSheets {
             sheet.below(Counted.of(without, "tensor") + " of other than two dims left out");
         }
         return sheet;
-    }
-
-    private static String effective(Spectrum spectrum) {
-        String low = Units.real(spectrum.effectiveRank().low());
-        String high = Units.real(spectrum.effectiveRank().high());
-        return low.equals(high) ? low : low + ".." + high;
     }
 }

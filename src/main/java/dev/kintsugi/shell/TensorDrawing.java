@@ -116,17 +116,12 @@ final class TensorDrawing {
         }
         String before = "";
         for (long row : rows) {
-            StringBuilder plain = new StringBuilder();
-            StringBuilder painted = new StringBuilder();
-            for (long column : columns) {
-                char letter = letter(row, column);
-                plain.append(letter);
-                painted.append(paint(letter, console));
-            }
-            boolean first = !plain.toString().equals(before) && down >= 0;
-            before = plain.toString();
+            StringBuilder letters = new StringBuilder();
+            columns.forEach(column -> letters.append(letter(row, column)));
+            boolean first = !letters.toString().equals(before) && down >= 0;
+            before = letters.toString();
             String start = first ? String.format("%" + label + "d", start(row)) : " ".repeat(label);
-            lines.add("  " + start + " " + painted + paddingAcross(row, console));
+            lines.add("  " + start + " " + paint(before, console) + paddingAcross(row, console));
         }
         paddingDown(columns.size(), console).forEach(l -> lines.add(margin + l));
         return lines;
@@ -185,11 +180,19 @@ final class TensorDrawing {
         return true;
     }
 
-    private static String paint(char letter, Console console) {
-        int box = LETTERS.indexOf(letter);
-        return box < 0
-                ? String.valueOf(letter)
-                : console.color("97;48;5;" + COLORS[box % COLORS.length], String.valueOf(letter));
+    /// `letters` with a colour for each run of equal ones.
+    private static String paint(String letters, Console console) {
+        StringBuilder text = new StringBuilder();
+        int from = 0;
+        for (int i = 1; i <= letters.length(); i++) {
+            if (i == letters.length() || letters.charAt(i) != letters.charAt(from)) {
+                int box = LETTERS.indexOf(letters.charAt(from));
+                String run = letters.substring(from, i);
+                text.append(box < 0 ? run : console.color("97;48;5;" + COLORS[box % COLORS.length], run));
+                from = i;
+            }
+        }
+        return text.toString();
     }
 
     private String paddingAcross(long row, Console console) {

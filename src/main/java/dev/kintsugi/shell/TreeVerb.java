@@ -38,7 +38,7 @@ final class TreeVerb extends Verb {
                 .number("depth", "depth")
                 .dataOnly()
                 .number("tensors", "tensors")
-                .column("parameters", "parameters")
+                .number("parameters", "parameters")
                 .bytes("bytes", "bytes")
                 .column("spec", "");
         sheet.line(choice.model().name() + "  " + Counted.of(chosen.size(), "tensor") + ", "

@@ -47,7 +47,7 @@ final class VerifyVerb extends Verb {
                 .number("records", "records")
                 .number("unrecorded", "without CRC")
                 .dataOnly()
-                .column("note", "")
+                .column("note", "note")
                 .ifRoom();
         int sound = 0;
         int skipped = 0;

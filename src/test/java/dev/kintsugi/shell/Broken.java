@@ -15,11 +15,13 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.attribute.FileTime;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.StringJoiner;
 import java.util.stream.Stream;
+import java.util.zip.CRC32;
 
 /// Copies of good checkpoints, and what can happen to them.
 final class Broken {
@@ -52,20 +54,57 @@ final class Broken {
         }
     }
 
-    /// Overwrites the bytes at `offset` of `file`.
+    /// Overwrites the bytes at `offset` of `file`, as a disk does: the time of the last change stays.
     static void overwrite(Path file, long offset, byte... bytes) {
-        try (RandomAccessFile access = new RandomAccessFile(file.toFile(), "rw")) {
-            access.seek(offset);
-            access.write(bytes);
+        try {
+            FileTime time = Files.getLastModifiedTime(file);
+            try (RandomAccessFile access = new RandomAccessFile(file.toFile(), "rw")) {
+                access.seek(offset);
+                access.write(bytes);
+            }
+            Files.setLastModifiedTime(file, time);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
     }
 
-    /// Keeps the first `bytes` of `file`.
+    /// Keeps the first `bytes` of `file`, and the time of its last change.
     static void truncate(Path file, long bytes) {
-        try (RandomAccessFile access = new RandomAccessFile(file.toFile(), "rw")) {
-            access.setLength(bytes);
+        try {
+            FileTime time = Files.getLastModifiedTime(file);
+            try (RandomAccessFile access = new RandomAccessFile(file.toFile(), "rw")) {
+                access.setLength(bytes);
+            }
+            Files.setLastModifiedTime(file, time);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /// Overwrites the first bytes of `piece` as a training step does: the checksum in the archive is right.
+    static void train(Piece piece, byte... bytes) {
+        overwrite(piece.file(), piece.byteOffset(), bytes);
+        try {
+            ByteBuffer all = ByteBuffer.wrap(Files.readAllBytes(piece.file())).order(ByteOrder.LITTLE_ENDIAN);
+            byte[] name = piece.record().getBytes(StandardCharsets.UTF_8);
+            for (int at = 0; at < all.capacity() - 46 - name.length; at++) {
+                boolean entry = all.getInt(at) == 0x02014b50
+                        && Arrays.equals(name, Arrays.copyOfRange(all.array(), at + 46, at + 46 + name.length))
+                        && all.getShort(at + 28) == name.length;
+                if (entry) {
+                    int local = all.getInt(at + 42);
+                    int start = local + 30 + all.getShort(local + 26) + all.getShort(local + 28);
+                    CRC32 crc = new CRC32();
+                    crc.update(all.array(), start, all.getInt(at + 24));
+                    byte[] sum = ByteBuffer.allocate(4)
+                            .order(ByteOrder.LITTLE_ENDIAN)
+                            .putInt((int) crc.getValue())
+                            .array();
+                    overwrite(piece.file(), at + 16, sum);
+                    return;
+                }
+            }
+            throw new AssertionError(piece.file() + " has no record " + piece.record());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -103,7 +103,9 @@ class DiagnosisTest {
     @Test
     void oneRankIsACheckpoint() {
         assertSays(
-                screen.done("open " + fixture("fsdp/fsdp1_1/ckpt") + " --as one"), "FSDP1, 1 rank · 27 tensors", "complete");
+                screen.done("open " + fixture("fsdp/fsdp1_1/ckpt") + " --as one"),
+                "FSDP1, 1 rank · 27 tensors",
+                "complete");
     }
 
     @Test
