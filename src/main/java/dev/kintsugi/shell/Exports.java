@@ -77,7 +77,8 @@ final class Exports {
         return Status.DONE;
     }
 
-    private static void refuseHoles(Model model) {
+    /// **Errors.** [Fault] `K3001` where pieces of tensors are missing.
+    static void refuseHoles(Model model) {
         if (model.checkpoint().isEmpty()) {
             return;
         }

@@ -3,8 +3,10 @@ package dev.kintsugi.shell;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import tools.jackson.databind.SerializationFeature;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.NullNode;
 
 /// Plain values as JSON.
 final class Json {
@@ -13,7 +15,8 @@ final class Json {
 
     private Json() {}
 
-    /// A tree of [Map], [List], [String], numbers and booleans, indented. Infinities and NaN become strings.
+    /// A tree of [Map], [List], [String], numbers and booleans, indented. Infinities and NaN become strings, an
+    /// empty [Optional] null.
     static String write(Map<String, Object> root) {
         return MAPPER.writeValueAsString(safe(root));
     }
@@ -26,6 +29,7 @@ final class Json {
                 yield copy;
             }
             case List<?> list -> list.stream().map(Json::safe).toList();
+            case Optional<?> optional -> optional.isPresent() ? safe(optional.get()) : NullNode.getInstance();
             case Double d when d.isNaN() || d.isInfinite() -> d.toString();
             default -> value;
         };

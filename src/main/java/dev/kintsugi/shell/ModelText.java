@@ -37,7 +37,7 @@ final class ModelText {
         parts.add(model.checkpoint().map(ModelText::source).orElse("fusion"));
         StateDict tensors = model.tensors();
         parts.add(tensors.size() + " tensors, " + Units.count(tensors.elementCount()) + " parameters, "
-                + dtypes(tensors) + ", " + Units.bytes(tensors.byteCount()));
+                + (tensors.size() == 0 ? "" : dtypes(tensors) + ", ") + Units.bytes(tensors.byteCount()));
         HubModel hub = model.hub(HubOptions.defaults());
         hub.architecture().ifPresent(parts::add);
         parts.add(state(model, hub));

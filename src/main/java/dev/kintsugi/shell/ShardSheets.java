@@ -106,7 +106,8 @@ final class ShardSheets {
         return sheet;
     }
 
-    private static String placement(Layout layout) {
+    /// `fsdp: Shard(0), tp: Replicate`.
+    static String placement(Layout layout) {
         if (layout.meshDims().size() != layout.placements().size()) {
             return layout.placements().isEmpty() ? layout.kind() : String.join(", ", layout.placements());
         }

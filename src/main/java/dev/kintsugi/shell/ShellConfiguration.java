@@ -65,6 +65,51 @@ class ShellConfiguration {
     }
 
     @Bean
+    Verb show(Session session) {
+        return new ShowVerb(session);
+    }
+
+    @Bean
+    Verb stats(Session session) {
+        return new StatsVerb(session);
+    }
+
+    @Bean
+    Verb hist(Session session) {
+        return new HistogramVerb(session);
+    }
+
+    @Bean
+    Verb heat(Session session) {
+        return new HeatVerb(session);
+    }
+
+    @Bean
+    Verb tree(Session session) {
+        return new TreeVerb(session);
+    }
+
+    @Bean
+    Verb diff(Session session) {
+        return new DiffVerb(session);
+    }
+
+    @Bean
+    Verb verify(Session session) {
+        return new VerifyVerb(session);
+    }
+
+    @Bean
+    Verb test(Session session) {
+        return new TestVerb(session);
+    }
+
+    @Bean
+    Verb doctor(Session session) {
+        return new DoctorVerb(session);
+    }
+
+    @Bean
     Verb explain(Session session) {
         return new ExplainVerb(session);
     }
