@@ -1,7 +1,6 @@
 package dev.kintsugi.shell;
 
 import dev.kintsugi.architecture.HubModel;
-import dev.kintsugi.architecture.HubOptions;
 import dev.kintsugi.architecture.Origin;
 import dev.kintsugi.checkpoint.Checkpoint;
 import dev.kintsugi.checkpoint.Layout;
@@ -38,7 +37,7 @@ final class ExplainVerb extends Verb {
             ErrorPages.sheet(code.get()).print(call.console());
             return Status.DONE;
         }
-        boolean model = session().find(call.word(0)).isPresent();
+        boolean model = session().names(call.word(0));
         if (!model && call.word(0).matches("[kK]\\d+")) {
             throw new Fault(
                     Code.K1011,
@@ -69,7 +68,7 @@ final class ExplainVerb extends Verb {
                         model.name() + " is a fusion",
                         "its tensors lie in no file",
                         "explain its parents"));
-        HubModel hub = model.hub(HubOptions.defaults());
+        HubModel hub = model.hub();
         String disk = hub.origins().containsKey(name)
                 ? name
                 : hub.origins().entrySet().stream()

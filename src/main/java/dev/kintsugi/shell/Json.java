@@ -3,6 +3,8 @@ package dev.kintsugi.shell;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.type.TypeReference;
 import tools.jackson.databind.SerializationFeature;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -16,6 +18,24 @@ final class Json {
     /// A tree of [Map], [List], [String], numbers and booleans, indented. Infinities and NaN become strings.
     static String write(Map<String, Object> root) {
         return MAPPER.writeValueAsString(safe(root));
+    }
+
+    /// The same in one line.
+    static String line(Map<String, Object> root) {
+        return JsonMapper.shared().writeValueAsString(safe(root));
+    }
+
+    /// **Errors.** [IllegalArgumentException] if `text` is no JSON object.
+    static Map<String, Object> read(String text) {
+        try {
+            Map<String, Object> map = JsonMapper.shared().readValue(text, new TypeReference<>() {});
+            if (map == null) {
+                throw new IllegalArgumentException("it is no JSON object");
+            }
+            return map;
+        } catch (JacksonException e) {
+            throw new IllegalArgumentException("it is no JSON object: " + e.getOriginalMessage(), e);
+        }
     }
 
     private static Object safe(Object value) {
