@@ -163,6 +163,7 @@ final class Prompt {
 
     private static Status runCancellable(Shell shell, String line, Terminal terminal, ExecutorService executor) {
         shell.session().begin();
+        width(terminal, shell.session().console());
         Terminal.SignalHandler before =
                 terminal.handle(Terminal.Signal.INT, signal -> shell.session().cancel());
         Future<Status> running = executor.submit(() -> shell.run(line));

@@ -190,6 +190,7 @@ final class Workspace {
         if (paused > 0) {
             return;
         }
+        absent.removeIf(e -> session.models().containsKey(e.name()));
         WorkspaceState now = state();
         if (!now.equals(known)) {
             record(known.changeTo(now), now);

@@ -109,6 +109,9 @@ final class WorkspaceSheets {
             Path previous = WorkspaceStore.previous(path);
             row(sheet, previous, previous, "put aside");
         }
+        if (sheet.isEmpty()) {
+            sheet.below("none so far; make one: workspace save DIR");
+        }
         return sheet;
     }
 

@@ -2,6 +2,7 @@ package dev.kintsugi.shell;
 
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -44,14 +45,15 @@ record WorkspaceState(
         aliases = Collections.unmodifiableSequencedMap(new TreeMap<>(aliases));
     }
 
-    /// Whether all is alike but for what is known of the files.
+    /// Whether all is alike but for the order of the models and what is known of their files.
     boolean isLike(WorkspaceState other) {
-        return withoutSources().equals(other.withoutSources());
+        return bare().equals(other.bare());
     }
 
-    private WorkspaceState withoutSources() {
+    private WorkspaceState bare() {
         List<Entry> bare = models.stream()
                 .map(e -> new Entry(e.name(), e.command(), List.of()))
+                .sorted(Comparator.comparing(Entry::name))
                 .toList();
         return new WorkspaceState(bare, use, settings, aliases);
     }
