@@ -35,6 +35,7 @@ final class WorkspaceVerb extends Verb {
                 + "save [DIR]     saves, to DIR from now on\n"
                 + "list           the workspaces used so far\n"
                 + "recipe FILE    writes the commands that rebuild it\n"
+                + "kintsugi --workspace DIR [COMMAND] works on the one in DIR\n"
                 + "undo takes the last change back. No tensor is ever copied into a workspace.";
     }
 

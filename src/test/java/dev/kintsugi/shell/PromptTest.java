@@ -32,9 +32,16 @@ class PromptTest {
             person.sees("kintsugi> ");
             person.types("placem" + TAB).sees("placements ").types(CTRL_U);
             person.types(OPEN + "\r").sees("complete").sees("kintsugi> ");
-            person.types("validate --aga" + TAB).sees("--against ").types("act" + TAB).sees("actor ").types(CTRL_U);
+            person.types("validate --aga" + TAB)
+                    .sees("--against ")
+                    .types("act" + TAB)
+                    .sees("actor ")
+                    .types(CTRL_U);
             person.types("tensors actor@" + TAB).sees("actor@2").types(CTRL_U);
-            person.types("explain actor model.no" + TAB).sees("model.norm.").types(TAB).sees("weight ");
+            person.types("explain actor model.no" + TAB)
+                    .sees("model.norm.")
+                    .types(TAB)
+                    .sees("weight ");
             person.types("\r").sees("BF16 [32], DTensor").sees("kintsugi> ");
             person.types("workspace li" + TAB).sees("list ").types(CTRL_U);
             person.types(CTRL_D);
@@ -45,8 +52,16 @@ class PromptTest {
     @Test
     void ctrlCAtAnEmptyPromptSaysHowToLeaveAndElseDropsTheLine() throws Exception {
         try (Typist person = Typist.at(home, List.of())) {
-            person.sees("kintsugi> ").types(CTRL_C).sees("note: Ctrl-D or exit leaves").sees("kintsugi> ");
-            person.types("opne").sees("opne").types(CTRL_C).sees("kintsugi> ").types("version\r").sees("(Java ");
+            person.sees("kintsugi> ")
+                    .types(CTRL_C)
+                    .sees("note: Ctrl-D or exit leaves")
+                    .sees("kintsugi> ");
+            person.types("opne")
+                    .sees("opne")
+                    .types(CTRL_C)
+                    .sees("kintsugi> ")
+                    .types("version\r")
+                    .sees("(Java ");
             person.sees("kintsugi> ").types("exit\r");
             assertEquals(Status.DONE, person.left());
             assertFalse(person.screen().contains("K1001"), "the dropped line did not run");
@@ -100,7 +115,11 @@ class PromptTest {
             person.sees("note: actor was open; open again with: workspace open").sees("kintsugi> ");
             person.types(UP).sees("use actor").types(UP).sees("--as actor").types(CTRL_U);
             person.types("workspace open\r").sees("in use").sees("kintsugi> ");
-            person.types("history\r").sees("use actor").sees("workspace open").sees("kintsugi> ").types(CTRL_D);
+            person.types("history\r")
+                    .sees("use actor")
+                    .sees("workspace open")
+                    .sees("kintsugi> ")
+                    .types(CTRL_D);
             person.left();
             assertFalse(person.screen().contains("password"), "what may hold a secret is not kept");
         }
@@ -114,10 +133,15 @@ class PromptTest {
         Files.createDirectories(init.getParent());
         Files.writeString(init, "alias ll='tensors --all'\nset threads 3\n");
         try (Typist person = Typist.at(home, List.of())) {
-            person.sees("kintsugi> ").types("alias\r").sees("ll    tensors --all").sees("kintsugi> ").types(CTRL_D);
+            person.sees("kintsugi> ")
+                    .types("alias\r")
+                    .sees("ll    tensors --all")
+                    .sees("kintsugi> ")
+                    .types(CTRL_D);
             person.left();
             assertEquals(3, person.shell().session().threads());
-            assertEquals(WorkspaceState.EMPTY, person.shell().session().workspace().state());
+            assertEquals(
+                    WorkspaceState.EMPTY, person.shell().session().workspace().state());
         }
         try (Typist person = Typist.at(home, List.of("--no-init"))) {
             person.sees("kintsugi> ").types(CTRL_D);
@@ -131,7 +155,9 @@ class PromptTest {
         try (Typist first = Typist.at(home, List.of())) {
             first.sees("kintsugi> ");
             try (Typist second = Typist.at(home, List.of())) {
-                second.sees("another shell uses this workspace").sees("kintsugi> ").types(CTRL_D);
+                second.sees("another shell uses this workspace")
+                        .sees("kintsugi> ")
+                        .types(CTRL_D);
                 second.left();
             }
             first.types(CTRL_D);

@@ -116,8 +116,8 @@ final class Typist implements AutoCloseable {
                 }
                 long millis = TimeUnit.NANOSECONDS.toMillis(end - System.nanoTime());
                 if (millis <= 0) {
-                    throw new AssertionError("no \"" + text + "\" after:\n" + all.substring(Math.min(from, all.length()))
-                            + "\n--- all:\n" + all);
+                    throw new AssertionError("no \"" + text + "\" after:\n"
+                            + all.substring(Math.min(from, all.length())) + "\n--- all:\n" + all);
                 }
                 wait(millis);
             }
