@@ -6,6 +6,8 @@ import dev.kintsugi.fault.Status;
 import dev.kintsugi.shell.WorkspaceState.Entry;
 import dev.kintsugi.shell.WorkspaceStore.Change;
 import dev.kintsugi.shell.WorkspaceStore.Saved;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -135,16 +137,10 @@ final class Workspace {
 
     /// Takes hold of `directory` and lets go of the one before; what it has.
     private Optional<Saved> hold(Path directory) {
-        boolean same = directory().filter(directory::equals).isPresent();
-        if (same) {
+        if (holds(directory)) {
             return WorkspaceStore.read(WorkspaceStore.file(directory));
         }
-        WorkspaceStore held = WorkspaceStore.hold(directory)
-                .orElseThrow(() -> new Fault(
-                        Code.K5002,
-                        directory + ": another shell uses this workspace",
-                        "one shell at a time saves to it",
-                        "leave the other, or save to a directory of your own: workspace save DIR"));
+        WorkspaceStore held = taken(directory);
         try {
             Optional<Saved> saved = WorkspaceStore.read(WorkspaceStore.file(directory));
             release();
@@ -156,11 +152,30 @@ final class Workspace {
         }
     }
 
+    /// Whether `directory` is held by this shell already, under whatever name.
+    private boolean holds(Path directory) {
+        try {
+            return store != null && Files.exists(directory) && Files.isSameFile(store.directory(), directory);
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
+    private static WorkspaceStore taken(Path directory) {
+        return WorkspaceStore.hold(directory)
+                .orElseThrow(() -> new Fault(
+                        Code.K5002,
+                        directory + ": another shell uses this workspace",
+                        "one shell at a time saves to it",
+                        "leave the other, or save to a directory of your own: workspace save DIR"));
+    }
+
+    /// Settings and aliases of the start and of `state`; aliases that are not saved stay.
     private void told(WorkspaceState state) {
         TreeMap<String, String> settings = new TreeMap<>(usualSettings);
         settings.putAll(state.settings());
         session.settings(settings);
-        session.aliases().clear();
+        session.aliases().entrySet().removeIf(e -> !Secrets.mayHold(e.getKey() + " " + e.getValue()));
         session.aliases().putAll(usualAliases);
         session.aliases().putAll(state.aliases());
     }
@@ -296,19 +311,17 @@ final class Workspace {
 
     /// Holds `directory` from now on and saves to it.
     void saveTo(Path directory) {
-        WorkspaceStore held = WorkspaceStore.hold(directory)
-                .orElseThrow(() -> new Fault(
-                        Code.K5002,
-                        directory + ": another shell uses this workspace",
-                        "one shell at a time saves to it",
-                        "name another directory"));
-        release();
-        store = held;
+        WorkspaceStore before = store;
+        WorkspaceStore held = before != null && holds(directory) ? before : taken(directory);
         offered = Optional.empty();
         known = state();
         held.journal(changes);
-        journalBegun = true;
         held.save(saved());
+        journalBegun = true;
+        if (held != before) {
+            release();
+            store = held;
+        }
     }
 
     /// Takes the last change back; what it was, and how it went. **Errors.** [Fault] `K1003` if there is none.
@@ -320,8 +333,9 @@ final class Workspace {
                     "nothing was opened, closed or set",
                     "see what there is: workspace");
         }
-        Change last = changes.removeLast();
+        Change last = changes.getLast();
         Status status = paused(() -> restore(last.before()));
+        changes.removeLast();
         number = last.number() - 1;
         known = state();
         saving(held -> held.save(saved()));

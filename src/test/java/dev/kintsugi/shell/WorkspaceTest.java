@@ -271,6 +271,24 @@ class WorkspaceTest {
     }
 
     @Test
+    void savingAgainAndOpeningByAnotherNameKeepHoldOfTheDirectory() throws IOException {
+        make();
+        Path link = Files.createSymbolicLink(home.resolve("link"), directory);
+        try (Transcript shell = new Transcript(home)) {
+            shell.run("workspace open " + directory);
+            assertEquals(Status.DONE, shell.run("workspace save"));
+            assertEquals(Status.DONE, shell.run("workspace save " + directory));
+            assertEquals(Status.DONE, shell.run("workspace open " + link));
+            shell.run("set threads 5");
+            try (Transcript other = new Transcript(home)) {
+                assertEquals(Status.IO, other.run("workspace open " + directory));
+            }
+        }
+        String saved = Files.readString(directory.resolve("workspace.json"));
+        assertTrue(saved.contains("\"threads\" : \"5\""), saved);
+    }
+
+    @Test
     void aDamagedWorkspaceIsRefusedAndLeftAlone() throws IOException {
         make();
         String whole = Files.readString(directory.resolve("workspace.json"));
@@ -327,7 +345,8 @@ class WorkspaceTest {
             shell.run("workspace save " + directory);
             shell.run("alias hub='help my-token-123'");
             shell.run("alias plain='help export'");
-            shell.run("workspace");
+            shell.run("alias other='help open'; undo");
+            assertEquals(Status.DONE, shell.run("alias hub"), "an undo does not lose it");
         }
         String saved =
                 Files.readString(directory.resolve("workspace.json")) + Files.readString(directory.resolve("journal"));
