@@ -23,6 +23,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 
 /// Writes what an [ExportPlan] says.
@@ -174,7 +175,7 @@ public final class Exporter {
                         plan.loss(),
                         plan.notes());
             } catch (UncheckedIOException e) {
-                throw Staging.cannotWrite(plan.target(), e.getCause());
+                throw Staging.cannotWrite(plan.target(), Objects.requireNonNull(e.getCause()));
             } catch (IOException e) {
                 throw Staging.cannotWrite(plan.target(), e);
             }

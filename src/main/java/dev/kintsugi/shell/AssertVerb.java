@@ -43,6 +43,11 @@ final class AssertVerb extends Verb {
             case "equal" -> equal(words);
             default -> number(words);
         }
+        Sheet.of("assert")
+                .fact("fact", String.join(" ", words))
+                .fact("holds", true)
+                .line("holds: " + String.join(" ", words))
+                .print(call.console());
         return Status.DONE;
     }
 
@@ -68,7 +73,7 @@ final class AssertVerb extends Verb {
     private void valid(Model model) {
         HubModel hub = model.hub(HubOptions.defaults());
         List<Finding> errors = session()
-                .work("validate", job -> Validation.run(hub, Optional.empty(), false, job))
+                .work("validate", job -> Validation.run(hub, model.checkpoint(), false, job))
                 .errors();
         if (!errors.isEmpty()) {
             throw failed(

@@ -88,7 +88,7 @@ final class Prompt {
         }
     }
 
-    private static LineReader reader(Shell shell, Terminal terminal, Optional<Path> history) {
+    static LineReader reader(Shell shell, Terminal terminal, Optional<Path> history) {
         DefaultParser parser = new DefaultParser();
         parser.setEofOnUnclosedQuote(true);
         parser.setEofOnEscapedNewLine(true);

@@ -113,7 +113,11 @@ final class RecipeVerbs {
             Path path = Opening.path(call.word(0));
             Recipe recipe = Recipe.read(path);
             Map<String, String> values = new LinkedHashMap<>(given(call));
-            recipe.parameters().forEach((name, fallback) -> values.putIfAbsent(name, fallback.orElse("VALUE")));
+            recipe.parameters().forEach((name, fallback) -> {
+                if (fallback.isEmpty()) {
+                    values.putIfAbsent(name, "VALUE");
+                }
+            });
             Map<String, String> known = recipe.values(values);
             int wrong = 0;
             Map<String, String> aliases = Map.copyOf(session().aliases());

@@ -16,11 +16,11 @@ class AliasVerbTest {
     @TempDir
     Path home;
 
-    private Transcript shell;
+    private Typescript shell;
 
     @BeforeEach
     void open() {
-        shell = new Transcript(home);
+        shell = new Typescript(home);
         shell.run("open src/test/resources/fsdp/hsdp_2x2/ckpt --as actor");
         shell.take(home);
     }

@@ -20,11 +20,11 @@ class RankViewTest {
     @TempDir
     Path home;
 
-    private Transcript shell;
+    private Typescript shell;
 
     @BeforeEach
     void open() {
-        shell = new Transcript(home);
+        shell = new Typescript(home);
         shell.run("open " + FSDP + "fsdp2_4/ckpt --as actor");
         shell.take(home);
     }
@@ -93,6 +93,8 @@ class RankViewTest {
               why: the assertion does not hold
               try: look with: validate actor@0 --against actor@1
             > assert tensors == 27 actor@2; assert parameters == 8904 actor@2
+                holds: tensors == 27 actor@2
+                holds: parameters == 8904 actor@2
             """, shell.take(home));
     }
 

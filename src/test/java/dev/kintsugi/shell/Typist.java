@@ -34,7 +34,7 @@ final class Typist implements AutoCloseable {
                 "test", "ansi", new PipedInputStream(keys, 1 << 16), screen, StandardCharsets.UTF_8);
         terminal.setSize(new Size(100, 40));
         PrintWriter writer = terminal.writer();
-        shell = Shell.on(new Console(writer, writer, true, false, 100), Transcript.places(home));
+        shell = Shell.on(new Console(writer, writer, true, false, 100), Typescript.places(home));
         Start start = Start.of(arguments);
         Thread.ofPlatform().daemon().start(() -> {
             try {

@@ -35,7 +35,7 @@ class WorkspaceTest {
 
     /// A shell of the usual contents, saved in `directory`.
     private void make() {
-        try (Transcript shell = new Transcript(home)) {
+        try (Typescript shell = new Typescript(home)) {
             shell.run("workspace save " + directory);
             shell.run("open " + actor + " --as actor --sidecars " + actor.resolve("huggingface"));
             shell.run("open " + base);
@@ -48,7 +48,7 @@ class WorkspaceTest {
     @Test
     void aWorkspaceIsShownListedAndOpenedAgain() {
         make();
-        try (Transcript shell = new Transcript(home)) {
+        try (Typescript shell = new Typescript(home)) {
             assertEquals(Status.DONE, shell.run("workspace open " + directory));
             shell.run("workspace");
             shell.run("ll **.norm.weight");
@@ -90,7 +90,7 @@ class WorkspaceTest {
         Files.move(actor.resolve("model_world_size_4_rank_2.pt"), home.resolve("elsewhere"));
         Path config = base.resolve("huggingface/config.json");
         Files.writeString(config, Files.readString(config) + "\n");
-        try (Transcript shell = new Transcript(home)) {
+        try (Typescript shell = new Typescript(home)) {
             assertEquals(Status.CORRUPT, shell.run("workspace open " + directory));
             assertEquals("""
                 > workspace open …/ws
@@ -108,7 +108,7 @@ class WorkspaceTest {
             shell.run("set threads 3");
         }
         Files.move(home.resolve("elsewhere"), actor.resolve("model_world_size_4_rank_2.pt"));
-        try (Transcript shell = new Transcript(home)) {
+        try (Typescript shell = new Typescript(home)) {
             assertEquals(Status.DONE, shell.run("workspace open " + directory), "rank 2 is back");
             assertEquals(2, shell.shell().session().models().size());
             shell.run("close actor; undo");
@@ -120,7 +120,7 @@ class WorkspaceTest {
     void anAbsentModelIsForgottenWhenItIsClosedOrReplaced() throws IOException {
         make();
         Files.delete(actor.resolve("model_world_size_4_rank_2.pt"));
-        try (Transcript shell = new Transcript(home)) {
+        try (Typescript shell = new Typescript(home)) {
             shell.run("workspace open " + directory);
             assertEquals(1, shell.workspace().absent().size());
             assertEquals(Status.DONE, shell.run("close actor"));
@@ -134,7 +134,7 @@ class WorkspaceTest {
 
     @Test
     void closeIsTakenBack() {
-        try (Transcript shell = new Transcript(home)) {
+        try (Typescript shell = new Typescript(home)) {
             shell.run("open " + actor);
             shell.run("open " + base);
             shell.run("use actor");
@@ -166,11 +166,11 @@ class WorkspaceTest {
 
     @Test
     void whatWasOpenIsPutAsideWhenSomethingElseIsOpenedFirst() {
-        try (Transcript shell = new Transcript(home)) {
+        try (Typescript shell = new Typescript(home)) {
             shell.workspace().begin(directory);
             shell.run("open " + actor);
         }
-        try (Transcript shell = new Transcript(home)) {
+        try (Typescript shell = new Typescript(home)) {
             shell.workspace().begin(directory);
             assertEquals(
                     Optional.of("actor was open; open again with: workspace open"),
@@ -180,7 +180,7 @@ class WorkspaceTest {
             assertTrue(shell.shell().session().models().isEmpty());
             shell.run("open " + base);
         }
-        try (Transcript shell = new Transcript(home)) {
+        try (Typescript shell = new Typescript(home)) {
             shell.workspace().begin(directory);
             assertEquals("base", shell.workspace().offered().getFirst().name());
             shell.run("workspace open " + directory.resolve("previous.json"));
@@ -188,7 +188,7 @@ class WorkspaceTest {
                     List.of("actor"),
                     List.copyOf(shell.shell().session().models().keySet()));
         }
-        try (Transcript shell = new Transcript(home)) {
+        try (Typescript shell = new Typescript(home)) {
             shell.workspace().begin(directory);
             assertEquals("actor", shell.workspace().offered().getFirst().name());
             shell.run("open " + base);
@@ -204,7 +204,7 @@ class WorkspaceTest {
         make();
         Path recipe = home.resolve("again.rsh");
         WorkspaceState before;
-        try (Transcript shell = new Transcript(home)) {
+        try (Typescript shell = new Typescript(home)) {
             shell.run("workspace open " + directory);
             shell.take(home);
             shell.run("workspace recipe " + recipe);
@@ -227,7 +227,7 @@ class WorkspaceTest {
             open …/base --as base
             use base
             """, Files.readString(recipe).replace(home.toString(), "…"));
-        try (Transcript shell = new Transcript(home)) {
+        try (Typescript shell = new Typescript(home)) {
             assertEquals(Status.DONE, shell.run("check " + recipe));
             assertEquals(Status.DONE, shell.run("run " + recipe));
             assertEquals(before, shell.workspace().state());
@@ -236,26 +236,26 @@ class WorkspaceTest {
 
     @Test
     void oneCommandTouchesNoWorkspaceUnlessItIsGivenOne() {
-        try (Transcript shell = new Transcript(home)) {
+        try (Typescript shell = new Typescript(home)) {
             Main.command(shell.shell(), Start.of(List.of("open", base.toString())));
         }
         assertFalse(Files.exists(home.resolve("state")));
         String given = "--workspace=" + directory;
-        try (Transcript shell = new Transcript(home)) {
+        try (Typescript shell = new Typescript(home)) {
             Main.command(shell.shell(), Start.of(List.of(given, "open", base.toString())));
         }
-        try (Transcript shell = new Transcript(home)) {
+        try (Typescript shell = new Typescript(home)) {
             Start start = Start.of(List.of(given, "assert", "tensors", "==", "27", "base"));
             assertEquals(Status.DONE, Main.command(shell.shell(), start));
-            assertEquals("", shell.take(home), "only what the command prints");
+            assertEquals("holds: tensors == 27 base\n", shell.take(home), "only what the command prints");
         }
     }
 
     @Test
     void twoShellsDoNotSaveToOneWorkspace() {
         make();
-        try (Transcript first = new Transcript(home);
-                Transcript second = new Transcript(home)) {
+        try (Typescript first = new Typescript(home);
+                Typescript second = new Typescript(home)) {
             first.run("workspace open " + directory);
             second.run("open " + base + " --as kept");
             second.take(home);
@@ -274,13 +274,13 @@ class WorkspaceTest {
     void savingAgainAndOpeningByAnotherNameKeepHoldOfTheDirectory() throws IOException {
         make();
         Path link = Files.createSymbolicLink(home.resolve("link"), directory);
-        try (Transcript shell = new Transcript(home)) {
+        try (Typescript shell = new Typescript(home)) {
             shell.run("workspace open " + directory);
             assertEquals(Status.DONE, shell.run("workspace save"));
             assertEquals(Status.DONE, shell.run("workspace save " + directory));
             assertEquals(Status.DONE, shell.run("workspace open " + link));
             shell.run("set threads 5");
-            try (Transcript other = new Transcript(home)) {
+            try (Typescript other = new Typescript(home)) {
                 assertEquals(Status.IO, other.run("workspace open " + directory));
             }
         }
@@ -295,7 +295,7 @@ class WorkspaceTest {
         for (String damaged :
                 List.of("", "[]", "{}", whole.substring(0, whole.length() / 2), whole.replace("/1", "/2"))) {
             Files.writeString(directory.resolve("workspace.json"), damaged);
-            try (Transcript shell = new Transcript(home)) {
+            try (Typescript shell = new Typescript(home)) {
                 assertEquals(Status.CORRUPT, shell.run("workspace open " + directory), damaged);
                 assertEquals(Status.REFUSED, shell.run("workspace save " + directory));
             }
@@ -305,7 +305,7 @@ class WorkspaceTest {
 
     @Test
     void pathsAreKeptSoThatTheyMeanTheSameFromEveryDirectory() {
-        try (Transcript shell = new Transcript(home)) {
+        try (Typescript shell = new Typescript(home)) {
             Commands commands = new Commands(shell.shell().dispatcher());
             String here = Path.of("").toAbsolutePath().toString();
             assertEquals(
@@ -319,7 +319,7 @@ class WorkspaceTest {
     @Test
     void theReportOfAWorkspaceHasStableKeys() {
         make();
-        try (Transcript shell = new Transcript(home)) {
+        try (Typescript shell = new Typescript(home)) {
             shell.run("workspace open " + directory);
             String json = shell.printed("workspace --format json");
             JsonNode root = JsonMapper.shared().readTree(json);
@@ -341,7 +341,7 @@ class WorkspaceTest {
 
     @Test
     void whatMayHoldASecretIsNotSaved() throws IOException {
-        try (Transcript shell = new Transcript(home)) {
+        try (Typescript shell = new Typescript(home)) {
             shell.run("workspace save " + directory);
             shell.run("alias hub='help my-token-123'");
             shell.run("alias plain='help export'");
