@@ -31,12 +31,18 @@ final class WorkspaceVerb extends Verb {
 
     @Override
     String more() {
-        return "open [DIR]     makes the models again that were open, here or in DIR\n"
-                + "save [DIR]     saves, to DIR from now on\n"
-                + "list           the workspaces used so far\n"
-                + "recipe FILE    writes the commands that rebuild it\n"
-                + "kintsugi --workspace DIR [COMMAND] works on the one in DIR\n"
-                + "undo takes the last change back. No tensor is ever copied into a workspace.";
+        return """
+            workspace                  what is open, and where it is saved
+            workspace open             opens again what was open at the last start
+            workspace open DIR         closes what is open, and opens what DIR has
+            workspace save DIR         saves to DIR, from now on after each change
+            workspace list             the workspaces used so far
+            workspace recipe FILE.rsh  writes the commands that make all of it again
+
+            The prompt keeps one by itself; one command uses one if it is given: kintsugi --workspace DIR COMMAND.
+            What was open before something else was opened is kept aside: workspace open DIR/previous.json.
+            undo takes the last change back. Tensors are never copied into a workspace.\
+            """;
     }
 
     @Override
