@@ -93,8 +93,8 @@ class RankViewTest {
               why: the assertion does not hold
               try: look with: validate actor@0 --against actor@1
             > assert tensors == 27 actor@2; assert parameters == 8904 actor@2
-                holds: tensors == 27 actor@2
-                holds: parameters == 8904 actor@2
+            holds: tensors == 27 actor@2
+            holds: parameters == 8904 actor@2
             """, shell.take(home));
     }
 
