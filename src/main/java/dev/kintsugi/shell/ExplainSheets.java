@@ -1,7 +1,6 @@
 package dev.kintsugi.shell;
 
 import dev.kintsugi.architecture.HubModel;
-import dev.kintsugi.architecture.HubOptions;
 import dev.kintsugi.architecture.Origin;
 import dev.kintsugi.checkpoint.Checkpoint;
 import dev.kintsugi.checkpoint.Layout;
@@ -19,7 +18,7 @@ final class ExplainSheets {
 
     static Sheet pieces(NamedTensor named, Layout layout, Checkpoint checkpoint, Console console) {
         String stored = named.stored();
-        HubModel hub = named.model().hub(HubOptions.defaults());
+        HubModel hub = named.model().hub();
         Optional<Origin> origin = Optional.ofNullable(hub.origins().get(named.name()));
         Sheet sheet = Sheet.of("explain")
                 .fact("model", named.model().name())
