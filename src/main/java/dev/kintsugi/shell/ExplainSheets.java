@@ -54,7 +54,7 @@ final class ExplainSheets {
                     + layout.placements().get(dim));
         }
         if (layout.pieces().size() > 1) {
-            draw(sheet, TensorDrawing.of(layout, 0), console);
+            draw(sheet, TensorDrawing.of(layout, 0, TensorDrawing.FEW_ROWS), console);
         }
         int width = layout.spec().dtype().byteWidth();
         PieceWhy why = PieceWhy.of(layout, checkpoint);
@@ -121,7 +121,7 @@ final class ExplainSheets {
 
     /// The drawing alone, with what each letter stands for.
     static Sheet drawing(NamedTensor named, Layout layout, Checkpoint checkpoint, long fixed, Console console) {
-        TensorDrawing drawing = TensorDrawing.of(layout, fixed);
+        TensorDrawing drawing = TensorDrawing.of(layout, fixed, TensorDrawing.MOST_ROWS);
         PieceWhy why = PieceWhy.of(layout, checkpoint);
         Sheet sheet = Sheet.of("drawing")
                 .fact("model", named.model().name())
