@@ -60,7 +60,11 @@ public final class Main {
         if (recipe) {
             words.addFirst("run");
         }
-        return shell.runWords(words);
+        try {
+            return shell.runWords(PathsAsModels.open(shell, words));
+        } catch (PathsAsModels.Stopped stopped) {
+            return stopped.status();
+        }
     }
 
     /// Opens the workspace in `directory`, or begins one there.

@@ -4,6 +4,7 @@ import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.selector.Nearest;
 import dev.kintsugi.work.Job;
+import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -215,12 +216,17 @@ final class Session implements AutoCloseable {
                 .orElse("");
         String bare = name.substring(0, name.length() - rank.length());
         List<String> near = Nearest.to(bare, models.keySet(), 1);
+        boolean path = Files.exists(Opening.path(name));
         String open = models.isEmpty() ? "none is open" : "open are " + String.join(", ", models.keySet());
         return new Fault(
                 Code.K1004,
                 "no model is named " + name,
                 open,
-                near.isEmpty() ? "open one: open PATH --as " + bare : "did you mean " + near.getFirst() + rank + "?");
+                path
+                        ? "open it first: open " + name
+                        : near.isEmpty()
+                                ? "open one: open PATH --as " + bare
+                                : "did you mean " + near.getFirst() + rank + "?");
     }
 
     /// The model in use, or the only one. **Errors.** [Fault] `K1004` if there is no such model.
