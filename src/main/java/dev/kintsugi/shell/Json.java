@@ -4,6 +4,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.type.TypeReference;
 import tools.jackson.databind.SerializationFeature;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.NullNode;
@@ -19,6 +21,24 @@ final class Json {
     /// empty [Optional] null.
     static String write(Map<String, Object> root) {
         return MAPPER.writeValueAsString(safe(root));
+    }
+
+    /// The same in one line.
+    static String line(Map<String, Object> root) {
+        return JsonMapper.shared().writeValueAsString(safe(root));
+    }
+
+    /// **Errors.** [IllegalArgumentException] if `text` is no JSON object.
+    static Map<String, Object> read(String text) {
+        try {
+            Map<String, Object> map = JsonMapper.shared().readValue(text, new TypeReference<>() {});
+            if (map == null) {
+                throw new IllegalArgumentException("it is no JSON object");
+            }
+            return map;
+        } catch (JacksonException e) {
+            throw new IllegalArgumentException("it is no JSON object: " + e.getOriginalMessage(), e);
+        }
     }
 
     private static Object safe(Object value) {

@@ -21,6 +21,11 @@ interface Model extends AutoCloseable {
     /// It as a Hugging Face model.
     HubModel hub(HubOptions options);
 
+    /// It as commands that look show it.
+    default HubModel hub() {
+        return hub(HubOptions.defaults());
+    }
+
     /// The checkpoint behind it, if it is one and not a fusion.
     Optional<Checkpoint> checkpoint();
 

@@ -21,8 +21,12 @@ final class ModelVerbs {
 
         @Override
         Status run(Invocation call) {
-            call.words().forEach(session()::model);
-            call.words().forEach(session()::close);
+            List<String> open = call.words().stream()
+                    .filter(name -> !session().workspace().isAbsent(name))
+                    .toList();
+            open.forEach(session()::model);
+            call.words().forEach(session().workspace()::forget);
+            open.forEach(session()::close);
             return Status.DONE;
         }
     }

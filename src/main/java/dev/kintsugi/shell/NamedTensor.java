@@ -1,6 +1,5 @@
 package dev.kintsugi.shell;
 
-import dev.kintsugi.architecture.HubOptions;
 import dev.kintsugi.architecture.Origin;
 import dev.kintsugi.checkpoint.Checkpoint;
 import dev.kintsugi.checkpoint.Layout;
@@ -41,7 +40,7 @@ record NamedTensor(Model model, String name, String stored, Tensor tensor) {
     /// The tensor whose name is `text`, or ends with it from a segment on, on disk or in the files.
     static NamedTensor of(Model model, String text) {
         StateDict tensors = model.tensors();
-        Map<String, Origin> origins = model.hub(HubOptions.defaults()).origins();
+        Map<String, Origin> origins = model.hub().origins();
         Optional<StateDict> files = model.checkpoint().map(Checkpoint::tensors);
         if (tensors.has(text)) {
             return onDisk(model, text, origins);

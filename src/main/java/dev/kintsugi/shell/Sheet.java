@@ -127,6 +127,11 @@ final class Sheet {
         return this;
     }
 
+    /// Whether there are no rows.
+    boolean isEmpty() {
+        return rows.isEmpty();
+    }
+
     private static String plain(Object value) {
         if (value instanceof List<?> list) {
             return String.join(", ", list.stream().map(String::valueOf).toList());

@@ -17,9 +17,14 @@ public final class Shell implements AutoCloseable {
     }
 
     /// A shell that prints on `console`.
-    @SuppressWarnings("MustBeClosedChecker") // the context closes with the shell
     static Shell on(Console console) {
-        Session session = new Session(console);
+        return on(console, Places.ofProcess());
+    }
+
+    /// The same, its own files being at `places`.
+    @SuppressWarnings("MustBeClosedChecker") // the context closes with the shell
+    static Shell on(Console console, Places places) {
+        Session session = new Session(console, places);
         AnnotationConfigApplicationContext context = new AnnotationConfigApplicationContext();
         context.registerBean(Session.class, () -> session);
         context.register(ShellConfiguration.class);

@@ -40,6 +40,21 @@ class ShellConfiguration {
     }
 
     @Bean
+    Verb workspace(Session session) {
+        return new WorkspaceVerb(session);
+    }
+
+    @Bean
+    Verb undo(Session session) {
+        return new WorkspaceVerb.Undo(session);
+    }
+
+    @Bean
+    Verb alias(Session session) {
+        return new AliasVerb(session);
+    }
+
+    @Bean
     Verb info(Session session) {
         return new ModelVerbs.Info(session);
     }
