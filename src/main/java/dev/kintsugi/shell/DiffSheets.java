@@ -1,6 +1,5 @@
 package dev.kintsugi.shell;
 
-import dev.kintsugi.architecture.HubOptions;
 import dev.kintsugi.checkpoint.Layout;
 import dev.kintsugi.checkpoint.Piece;
 import dev.kintsugi.checkpoint.Ranks;
@@ -36,7 +35,7 @@ final class DiffSheets {
             Map<String, Layout> layouts = new LinkedHashMap<>();
             model.checkpoint()
                     .filter(c -> !c.ranks().isEmpty())
-                    .ifPresent(c -> model.hub(HubOptions.defaults()).origins().forEach((name, origin) -> {
+                    .ifPresent(c -> model.hub().origins().forEach((name, origin) -> {
                         Layout layout = c.layouts().get(origin.stored().getFirst());
                         if (layout != null) {
                             layouts.put(name, layout);

@@ -1,7 +1,6 @@
 package dev.kintsugi.shell;
 
 import dev.kintsugi.architecture.HubModel;
-import dev.kintsugi.architecture.HubOptions;
 import dev.kintsugi.checkpoint.Checkpoint;
 import dev.kintsugi.checkpoint.OpenOptions;
 import dev.kintsugi.checkpoint.Ranks;
@@ -176,7 +175,7 @@ final class Doctor {
         try {
             OpenedModel model = new OpenedModel(Opening.nameOf(path), "doctor", checkpoint);
             summary = Optional.of(ModelText.summary(model));
-            HubModel hub = model.hub(HubOptions.defaults());
+            HubModel hub = model.hub();
             var report = quick
                     ? Validation.structure(hub, Optional.of(checkpoint), job)
                     : Validation.run(hub, Optional.of(checkpoint), false, job);

@@ -1,7 +1,6 @@
 package dev.kintsugi.shell;
 
 import dev.kintsugi.architecture.HubModel;
-import dev.kintsugi.architecture.HubOptions;
 import dev.kintsugi.architecture.Origin;
 import dev.kintsugi.checkpoint.Checkpoint;
 import dev.kintsugi.checkpoint.Layout;
@@ -19,7 +18,7 @@ final class ExplainSheets {
 
     static Sheet pieces(NamedTensor named, Layout layout, Checkpoint checkpoint, Console console) {
         String stored = named.stored();
-        HubModel hub = named.model().hub(HubOptions.defaults());
+        HubModel hub = named.model().hub();
         Optional<Origin> origin = Optional.ofNullable(hub.origins().get(named.name()));
         Sheet sheet = Sheet.of("explain")
                 .fact("model", named.model().name())
@@ -55,7 +54,7 @@ final class ExplainSheets {
                     + layout.placements().get(dim));
         }
         if (layout.pieces().size() > 1) {
-            draw(sheet, TensorDrawing.of(layout, 0), console);
+            draw(sheet, TensorDrawing.of(layout, 0, TensorDrawing.FEW_ROWS), console);
         }
         int width = layout.spec().dtype().byteWidth();
         PieceWhy why = PieceWhy.of(layout, checkpoint);
@@ -122,7 +121,7 @@ final class ExplainSheets {
 
     /// The drawing alone, with what each letter stands for.
     static Sheet drawing(NamedTensor named, Layout layout, Checkpoint checkpoint, long fixed, Console console) {
-        TensorDrawing drawing = TensorDrawing.of(layout, fixed);
+        TensorDrawing drawing = TensorDrawing.of(layout, fixed, TensorDrawing.MOST_ROWS);
         PieceWhy why = PieceWhy.of(layout, checkpoint);
         Sheet sheet = Sheet.of("drawing")
                 .fact("model", named.model().name())

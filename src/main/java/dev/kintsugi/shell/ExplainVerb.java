@@ -31,7 +31,7 @@ final class ExplainVerb extends Verb {
             ErrorPages.sheet(code.get()).print(call.console());
             return Status.DONE;
         }
-        boolean model = session().find(call.word(0)).isPresent();
+        boolean model = session().names(call.word(0));
         if (!model && call.word(0).matches("[kK]\\d+")) {
             throw new Fault(
                     Code.K1011,

@@ -56,7 +56,8 @@ final class Exports {
         HubModel hub = model.hub(hubOptions);
         ValidationReport report = session.work("validate", job -> Validation.run(hub, model.checkpoint(), false, job));
         refuse(model, report, session.console());
-        ExportPlan plan = ExportPlan.of(hub, model.sidecars(), target, exportOptions(call));
+        ExportPlan plan =
+                ExportPlan.of(hub, model.weightsName(), model.texts(), model.sidecars(), target, exportOptions(call));
         if (plan.tensorCount() == 0) {
             throw new Fault(
                     Code.K4004,

@@ -6,6 +6,7 @@ import dev.kintsugi.checkpoint.Checkpoint;
 import dev.kintsugi.tensor.StateDict;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /// A named state dict in the workspace.
@@ -34,6 +35,16 @@ interface Model extends AutoCloseable {
 
     /// Where `config.json` and the tokenizer are.
     Optional<Path> sidecars();
+
+    /// What its weight files are called when it is written, without the ending.
+    default String weightsName() {
+        return "model";
+    }
+
+    /// Texts to write beside the weights, by file name.
+    default Map<String, String> texts() {
+        return Map.of();
+    }
 
     /// Checks that its sources are as they were. **Errors.** [dev.kintsugi.fault.Fault] `K2401` if not.
     void checkUnchanged();

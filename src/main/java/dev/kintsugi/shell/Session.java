@@ -96,11 +96,14 @@ final class Session implements AutoCloseable {
                     Code.K1004,
                     model.name() + " is a view of a model, and closes with it",
                     "open are " + String.join(", ", models.keySet()),
-                    "close the model: close " + name.substring(0, name.lastIndexOf('@')));
+                    "close the model: close " + name.replaceFirst("@[^@]*$|\\.optim$", ""));
         }
         String ranks = model.name() + "@";
+        String optimizer = model.name() + OptimizerView.SUFFIX;
         views.keySet().removeIf(n -> n.startsWith(ranks));
-        if (current != null && (current.equals(model.name()) || current.startsWith(ranks))) {
+        Optional.ofNullable(views.remove(optimizer)).ifPresent(Model::close);
+        if (current != null
+                && (current.equals(model.name()) || current.startsWith(ranks) || current.equals(optimizer))) {
             current = null;
         }
         model.close();
@@ -127,7 +130,25 @@ final class Session implements AutoCloseable {
                         .flatMap(r -> Optional.ofNullable(models.get(r.model()))
                                 .filter(m ->
                                         RankView.ranks(m).containsKey(r.rank().getAsInt()))
-                                .map(m -> view(m, r.rank().getAsInt()))));
+                                .map(m -> view(m, r.rank().getAsInt()))))
+                .or(() -> optimizerOwner(name).map(this::optimizer));
+    }
+
+    /// The model whose optimizer `name` means, if it is spelled so.
+    private Optional<Model> optimizerOwner(String name) {
+        return name.endsWith(OptimizerView.SUFFIX)
+                ? Optional.ofNullable(models.get(name.substring(0, name.length() - OptimizerView.SUFFIX.length())))
+                : Optional.empty();
+    }
+
+    private Model optimizer(Model model) {
+        String name = model.name() + OptimizerView.SUFFIX;
+        Model known = views.get(name);
+        if (known == null) {
+            known = OptimizerView.of(model, this);
+            views.put(name, known);
+        }
+        return known;
     }
 
     private Model view(Model model, int rank) {
@@ -137,6 +158,7 @@ final class Session implements AutoCloseable {
     /// Whether `word` means a model, or a rank of one even if there is no such rank.
     boolean names(String word) {
         return models.containsKey(word)
+                || optimizerOwner(word).isPresent()
                 || RankView.Reference.parse(word)
                         .filter(r -> models.containsKey(r.model()))
                         .isPresent();
@@ -335,6 +357,8 @@ final class Session implements AutoCloseable {
     @Override
     public void close() {
         workspace.release();
+        views.values().forEach(Model::close);
+        views.clear();
         models.values().forEach(Model::close);
         models.clear();
     }

@@ -94,7 +94,7 @@ final class ShardVerbs {
 
     private static void draw(Invocation call) {
         boolean oneTensor = call.words().size() == 1
-                ? call.session().find(call.word(0)).isEmpty()
+                ? !call.session().names(call.word(0))
                 : call.words().size() == 2;
         if (!oneTensor) {
             throw new Fault(

@@ -20,7 +20,12 @@ import java.util.TreeSet;
 final class TensorDrawing {
     private static final String LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     private static final int[] COLORS = {25, 130, 28, 90, 124, 30, 94, 54, 22, 166, 60, 100};
-    private static final int MOST_ROWS = 16;
+    /// Lines of a drawing of many rows, unless more are needed to show every piece.
+    static final int MOST_ROWS = 16;
+
+    /// The same of a drawing among other things.
+    static final int FEW_ROWS = 8;
+
     private static final int MOST_COLUMNS = 56;
 
     private final Layout layout;
@@ -34,7 +39,10 @@ final class TensorDrawing {
 
     private final List<Region> boxes;
 
-    private TensorDrawing(Layout layout, long fixed) {
+    private final int mostRows;
+
+    private TensorDrawing(Layout layout, long fixed, int mostRows) {
+        this.mostRows = mostRows;
         this.layout = layout;
         this.shape = layout.spec().shape();
         List<Integer> drawn = drawnDims(layout);
@@ -51,8 +59,8 @@ final class TensorDrawing {
     }
 
     /// The drawing of `layout`; dims that are not drawn are fixed at index `fixed`, or their last.
-    static TensorDrawing of(Layout layout, long fixed) {
-        return new TensorDrawing(layout, fixed);
+    static TensorDrawing of(Layout layout, long fixed, int mostRows) {
+        return new TensorDrawing(layout, fixed, mostRows);
     }
 
     /// Empty pieces of different ranks hold no box together.
@@ -93,7 +101,7 @@ final class TensorDrawing {
     /// Lines of letters, without margin, colour or padding: for data.
     List<String> letters() {
         List<String> lines = new ArrayList<>();
-        for (long row : positions(down, MOST_ROWS)) {
+        for (long row : positions(down, mostRows)) {
             StringBuilder line = new StringBuilder();
             for (long column : positions(across, MOST_COLUMNS)) {
                 line.append(letter(row, column));
@@ -106,7 +114,7 @@ final class TensorDrawing {
     /// The drawing with margins, and with colour where the screen has it.
     List<String> lines(Console console) {
         List<String> lines = new ArrayList<>();
-        List<Long> rows = positions(down, MOST_ROWS);
+        List<Long> rows = positions(down, mostRows);
         List<Long> columns = positions(across, MOST_COLUMNS);
         int label =
                 down < 0 ? 0 : Long.toString(Math.max(0, shape.dim(down) - 1)).length();

@@ -1,6 +1,5 @@
 package dev.kintsugi.shell;
 
-import dev.kintsugi.architecture.HubOptions;
 import dev.kintsugi.checkpoint.Checkpoint;
 import dev.kintsugi.checkpoint.OpenOptions;
 import dev.kintsugi.diff.Diff;
@@ -72,7 +71,7 @@ final class TestVerb extends Verb {
                 OpenedModel other = new OpenedModel("reference", "test", reference(reference))) {
             Exports.refuseHoles(model);
             StateDict mine = model.hub(HubArguments.of(call)).tensors();
-            StateDict theirs = other.hub(HubOptions.defaults()).tensors();
+            StateDict theirs = other.hub().tensors();
             DiffReport report = session()
                     .work(
                             "test",

@@ -73,8 +73,10 @@ class RankViewTest {
             > explain actor@3 model.norm.weight
             model.norm.weight  BF16 [32], DTensor
               mesh dim fsdp=4  Shard(0)
-            rank  file                          record                             at byte  bytes  holds
-            3     model_world_size_4_rank_3.pt  model_world_size_4_rank_3/data/26   26,368     16  elements 24..31
+            rank  file                          at byte  bytes  holds
+            3     model_world_size_4_rank_3.pt   26,368     16  elements 24..31
+            (no room for record; --format csv has all)
+            why rank 3: Shard(0) of 32 over fsdp=4: step 8, rank 3 has elements 24..31
             """, shell.take(home));
     }
 
