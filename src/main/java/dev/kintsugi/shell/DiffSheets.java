@@ -85,8 +85,11 @@ final class DiffSheets {
                 .real("max_abs", "max abs")
                 .real("max_relative", "max rel")
                 .column("first_differing", "first at")
-                .column("first_rank", "rank")
-                .real("rms", "RMS")
+                .column("first_rank", "rank");
+        if (sides.layouts().isEmpty()) {
+            sheet.dataOnly();
+        }
+        sheet.real("rms", "RMS")
                 .ifRoom()
                 .real("relative_norm", "rel norm")
                 .dataOnly()

@@ -59,7 +59,7 @@ class TensorDrawingTest {
             List<String> expected = painted(layout);
             assertEquals(
                     expected,
-                    TensorDrawing.of(layout, 0).letters(),
+                    TensorDrawing.of(layout, 0, TensorDrawing.MOST_ROWS).letters(),
                     "seed " + seed + ", " + shape + " on " + mesh + " as " + placements);
         }
     }
@@ -88,7 +88,7 @@ class TensorDrawingTest {
     void moreThanTwoDimsAreDrawnWhereTheyAreSplit() {
         DeviceMesh mesh = DeviceMesh.dense(List.of("ep"), Shape.of(2));
         Layout layout = layout(Shape.of(4, 3, 5), mesh, List.of(new Placement.Shard(0)));
-        TensorDrawing drawing = TensorDrawing.of(layout, 2);
+        TensorDrawing drawing = TensorDrawing.of(layout, 2, TensorDrawing.MOST_ROWS);
         assertEquals(List.of("dim 1 = 2"), drawing.fixed());
         assertEquals(List.of("AAAAA", "AAAAA", "BBBBB", "BBBBB"), drawing.letters());
     }
@@ -97,7 +97,8 @@ class TensorDrawingTest {
     void largeTensorsAreDrawnSmallAndNoPieceIsLost() {
         DeviceMesh mesh = DeviceMesh.dense(List.of("fsdp"), Shape.of(40));
         Layout layout = layout(Shape.of(151_936, 4096), mesh, List.of(new Placement.Shard(0)));
-        List<String> letters = TensorDrawing.of(layout, 0).letters();
+        List<String> letters =
+                TensorDrawing.of(layout, 0, TensorDrawing.MOST_ROWS).letters();
         assertEquals(40, letters.size());
         assertEquals(40, letters.stream().distinct().count());
         assertEquals(56, letters.getFirst().length());
@@ -107,7 +108,9 @@ class TensorDrawingTest {
     void scalarsAreOneCell() {
         DeviceMesh mesh = DeviceMesh.dense(List.of("fsdp"), Shape.of(2));
         Layout layout = layout(Shape.of(new long[0]), mesh, List.of(new Placement.Replicate()));
-        assertEquals(List.of("A"), TensorDrawing.of(layout, 0).letters());
+        assertEquals(
+                List.of("A"),
+                TensorDrawing.of(layout, 0, TensorDrawing.MOST_ROWS).letters());
     }
 
     @Test
