@@ -9,6 +9,7 @@ import dev.kintsugi.diff.SpecDifference;
 import dev.kintsugi.diff.TensorDifference;
 import dev.kintsugi.tensor.Region;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -84,8 +85,11 @@ final class DiffSheets {
                 .real("max_abs", "max abs")
                 .real("max_relative", "max rel")
                 .column("first_differing", "first at")
-                .column("first_rank", "rank")
-                .real("rms", "RMS")
+                .column("first_rank", "rank");
+        if (sides.layouts().isEmpty()) {
+            sheet.dataOnly();
+        }
+        sheet.real("rms", "RMS")
                 .ifRoom()
                 .real("relative_norm", "rel norm")
                 .dataOnly()
@@ -161,6 +165,22 @@ final class DiffSheets {
                     g.maxRelative(),
                     g.rms(),
                     g.nanMismatches());
+        }
+        return sheet;
+    }
+
+    static Sheet ranks(Sides sides, DiffReport report, Collection<RankDifferences.OfRank> ranks) {
+        Sheet sheet = head(Sheet.of("diff-by-rank"), sides, report)
+                .rows("ranks")
+                .number("rank", "rank")
+                .number("pieces", "pieces")
+                .number("differing_pieces", "differ")
+                .number("differing", "elements")
+                .real("max_abs", "max abs")
+                .column("first_tensor", "first in");
+        ranks.forEach(r -> sheet.row((long) r.rank(), r.pieces(), r.differing(), r.elements(), r.maxAbs(), r.first()));
+        if (ranks.isEmpty() && !report.differing().isEmpty()) {
+            sheet.below("what differs lies on no rank of " + sides.a() + " or " + sides.b());
         }
         return sheet;
     }

@@ -19,7 +19,8 @@ final class DiffVerb extends Verb {
             OptionSpec.value("rtol", "X", ValueKind.TEXT, "values may differ by X times those of B"),
             OptionSpec.value("atol", "X", ValueKind.TEXT, "values may differ by X"),
             OptionSpec.value("top", "N", ValueKind.TEXT, "list the N tensors that matter most; 20, in JSON all"),
-            OptionSpec.flag("summary", "a line for each part of each layer instead of each tensor"));
+            OptionSpec.flag("summary", "a line for each part of each layer instead of each tensor"),
+            OptionSpec.flag("by-rank", "a line for each rank: how much of what differs it holds"));
 
     DiffVerb(Session session) {
         super(
@@ -68,11 +69,16 @@ final class DiffVerb extends Verb {
         StateDict other = b.tensors().filter(chosenOfB::contains);
         DiffReport report = session().work("diff", job -> Diff.compare(one, other, name -> true, tolerances, job));
         DiffSheets.Sides sides = DiffSheets.Sides.of(a, b);
-        return print(call, sides, report);
+        return print(call, sides, report, one, other);
     }
 
     /// Prints `report` as the options ask for it. The status tells whether both agree.
-    static Status print(Invocation call, DiffSheets.Sides sides, DiffReport report) {
+    static Status print(Invocation call, DiffSheets.Sides sides, DiffReport report, StateDict a, StateDict b) {
+        if (call.has("by-rank")) {
+            var ranks = call.session().work("diff", job -> RankDifferences.of(report, a, b, sides.layouts(), job));
+            DiffSheets.ranks(sides, report, ranks.values()).print(call.console());
+            return report.agrees() ? Status.DONE : Status.DIFFERENT;
+        }
         boolean table = call.console().format() == OutputFormat.TABLE;
         int top = call.number("top", 0)
                 .map(n -> (int) Math.min(n, Integer.MAX_VALUE))

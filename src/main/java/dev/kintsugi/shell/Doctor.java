@@ -140,7 +140,7 @@ final class Doctor {
         Verify verify = Verify.of(List.of(path), job);
         verify.files().forEach(f -> findings.addAll(VerifyVerb.findings(f, List.of())));
         long records = verify.files().stream().mapToLong(FileVerdict::records).sum();
-        checked.add(Counted.of(records, "checksum"));
+        checked.add(records == 0 ? "no checksums, for there are none" : Counted.of(records, "checksum"));
         long unrecorded =
                 verify.files().stream().mapToLong(FileVerdict::unrecorded).sum();
         if (unrecorded > 0) {
@@ -155,11 +155,18 @@ final class Doctor {
             opened(checkpoint);
         } catch (Fault fault) {
             rethrow(fault);
-            if (findings.stream().noneMatch(f -> f.what().equals(fault.what()))) {
+            if (findings.stream().noneMatch(f -> says(f, fault))) {
                 findings.add(Diagnosis.error(String.valueOf(path.getFileName()), fault));
             }
             partly();
         }
+    }
+
+    /// Whether `finding` says of the same file what `fault` does.
+    private static boolean says(Diagnosis finding, Fault fault) {
+        boolean sameFile = !finding.subject().isEmpty() && fault.what().startsWith(finding.subject() + ":");
+        return finding.what().equals(fault.what())
+                || sameFile && finding.code().filter(fault.code()::equals).isPresent();
     }
 
     private static void rethrow(Fault fault) {

@@ -22,9 +22,7 @@ final class HeatVerb extends Verb {
                 "look",
                 "Draws a tensor as cells of mean magnitude, downsampled to the screen",
                 "heat actor model.layers.0.mlp.up_proj.weight --rows 8 --columns 32",
-                List.of(
-                        Parameter.required("[MODEL] TENSOR", ValueKind.TENSOR),
-                        Parameter.optional("TENSOR", ValueKind.TENSOR)),
+                List.of(Parameter.optional("MODEL", ValueKind.TENSOR), Parameter.required("TENSOR", ValueKind.TENSOR)),
                 OptionSpec.value("rows", "N", ValueKind.TEXT, "the most rows of cells; 16"),
                 OptionSpec.value("columns", "N", ValueKind.TEXT, "the most columns of cells; 64"));
     }

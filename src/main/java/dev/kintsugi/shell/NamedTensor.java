@@ -24,8 +24,15 @@ import java.util.TreeSet;
 record NamedTensor(Model model, String name, String stored, Tensor tensor) {
     /// With two words the first is the model, with one the model is the one in use.
     ///
-    /// **Errors.** [Fault] `K1004`, `K1005` with the nearest names.
+    /// **Errors.** [Fault] `K1003`, `K1004`, `K1005` with the nearest names.
     static NamedTensor of(List<String> words, Session session) {
+        if (words.size() == 1 && session.find(words.getFirst()).isPresent()) {
+            throw new Fault(
+                    Code.K1003,
+                    "which tensor of " + words.getFirst() + "?",
+                    "the command looks at one",
+                    "name one behind the model; list them with: tensors " + words.getFirst());
+        }
         Model model = words.size() > 1 ? session.model(words.getFirst()) : session.model();
         return of(model, words.getLast());
     }

@@ -22,9 +22,7 @@ final class ShowVerb extends Verb {
                 "look",
                 "Shows exact values of a tensor, or of the piece one rank holds",
                 "show actor model.norm.weight --slice :8",
-                List.of(
-                        Parameter.required("[MODEL] TENSOR", ValueKind.TENSOR),
-                        Parameter.optional("TENSOR", ValueKind.TENSOR)),
+                List.of(Parameter.optional("MODEL", ValueKind.TENSOR), Parameter.required("TENSOR", ValueKind.TENSOR)),
                 OptionSpec.value("slice", "SLICE", ValueKind.TEXT, "what of it, as in '0:4,:8' or '-1,::2'"),
                 OptionSpec.value("rank", "R", ValueKind.TEXT, "the local tensor of this rank instead of the whole"));
     }

@@ -76,7 +76,7 @@ final class TestVerb extends Verb {
                     .work(
                             "test",
                             job -> Diff.compare(mine, theirs, name -> true, DiffVerb.tolerances(call, USUAL), job));
-            return DiffVerb.print(call, DiffSheets.Sides.of(model, other), report);
+            return DiffVerb.print(call, DiffSheets.Sides.of(model, other), report, mine, theirs);
         }
     }
 

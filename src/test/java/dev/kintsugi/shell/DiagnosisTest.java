@@ -436,4 +436,53 @@ class DiagnosisTest {
         screen.run("open " + twice + " --as twice");
         assertSays(screen.err() + screen.out(), "K4013");
     }
+
+    @Test
+    void filesThatHoldTheSameNamesAreToldOfOnce() throws IOException {
+        Path mixed = Files.createDirectory(scratch.resolve("mixed"));
+        Broken.safetensors(mixed.resolve("a.safetensors"), Map.of("norm.weight", matrix(2, 2)));
+        Broken.safetensors(mixed.resolve("b.safetensors"), Map.of("norm.weight", matrix(2, 2)));
+        assertEquals(Status.DIFFERENT, screen.run("doctor " + mixed));
+        assertSays(
+                screen.out(),
+                "1 error, 0 warnings, 0 notes",
+                "error[K4013]: b.safetensors and a.safetensors both hold norm.weight",
+                "  why: parts of two saves are mixed, and no index says which to read");
+        assertEquals(Status.CORRUPT, screen.run("verify " + mixed));
+    }
+
+    @Test
+    void anIndexOfAnotherSaveIsTold() throws IOException {
+        Path model = Files.createDirectory(scratch.resolve("indexed"));
+        Broken.safetensors(model.resolve("model-00001-of-00001.safetensors"), Map.of("norm.weight", matrix(2, 2)));
+        Files.writeString(
+                model.resolve("model.safetensors.index.json"),
+                "{\"weight_map\": {\"norm.bias\": \"model-00001-of-00001.safetensors\"}}");
+        assertEquals(Status.CORRUPT, screen.run("verify " + model));
+        assertSays(
+                screen.out(),
+                "error[K2304]: ",
+                "model-00001-of-00001.safetensors holds norm.weight, which the index puts in no file",
+                "  why: the index is of another save than the files");
+        Files.delete(model.resolve("model-00001-of-00001.safetensors"));
+        assertEquals(Status.CORRUPT, screen.run("doctor " + model));
+        assertSays(screen.out(), "error[K3001]: ", "is missing, though model.safetensors.index.json names it");
+    }
+
+    @Test
+    void sidecarsThatAreNoneAreTold() throws IOException {
+        Path actor = copy(SAMPLE, "sidecars");
+        Files.writeString(actor.resolve("huggingface/tokenizer.json"), "version https://git-lfs.github.com/spec/v1\n");
+        Files.writeString(actor.resolve("huggingface/chat_template.jinja"), "");
+        Files.writeString(actor.resolve("model_world_size_4_rank_3.pt.tmp"), "PK");
+        assertEquals(Status.CORRUPT, screen.run("doctor " + actor + " --quick"));
+        assertSays(
+                screen.out(),
+                "2 errors, 1 warning",
+                "error[K2003]: tokenizer.json: is a Git LFS pointer, not the file itself",
+                "  try: fetch the file with: git lfs pull",
+                "error[K2003]: chat_template.jinja: is empty",
+                "warning[K2003]: model_world_size_4_rank_3.pt.tmp was left behind by a save or a download that did"
+                        + " not");
+    }
 }
