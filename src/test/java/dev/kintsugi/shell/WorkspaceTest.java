@@ -309,7 +309,8 @@ class WorkspaceTest {
             Commands commands = new Commands(shell.shell().dispatcher());
             String here = Path.of("").toAbsolutePath().toString();
             assertEquals(
-                    "open " + here + "/src " + here + "/docs --as a --sidecars=" + here + "/src --mesh 2x2",
+                    "open " + Tokenizer.quote(here + "/src") + " " + Tokenizer.quote(here + "/docs") + " --as a "
+                            + Tokenizer.quote("--sidecars=" + here + "/src") + " --mesh 2x2",
                     commands.absolute("open src ./docs --as a --sidecars=src --mesh 2x2"));
             assertEquals("use src", commands.absolute("use src"));
             assertEquals("'no such' src", commands.absolute("'no such' src"));
