@@ -50,7 +50,7 @@ final class SampleModels {
 
     /// Writes a checkpoint of `layers` layers on four ranks into `directory`, unless one is there.
     static void fsdp(Path directory, int layers, Sharding sharding) throws IOException {
-        if (Files.exists(directory.resolve("complete"))) {
+        if (Files.exists(directory.resolveSibling(directory.getFileName() + ".complete"))) {
             return;
         }
         Path sidecars = Files.createDirectories(directory.resolve("huggingface"));
@@ -69,7 +69,7 @@ final class SampleModels {
                     .write(directory.resolve("model_world_size_4_rank_" + rank + ".pt"), seed);
         }
         Files.writeString(directory.resolve("fsdp_config.json"), "{\"FSDP_version\": 2, \"world_size\": 4}");
-        Files.writeString(directory.resolve("complete"), "");
+        Files.writeString(directory.resolveSibling(directory.getFileName() + ".complete"), "");
     }
 
     private static RankWriter.Entry entry(String name, long[] global, Sharding sharding) {
