@@ -15,6 +15,7 @@ import java.util.zip.ZipOutputStream;
 /// Writes one rank's file as `torch.save` does, with DTensors of random BF16.
 final class RankWriter {
     private static final int CHUNK = 1 << 20;
+    private static final int MESH_MEMO = 0;
 
     /// A tensor of the file: its global shape, its local one, and its placements, one a mesh dim: `R` or the
     /// number of a dim that is sharded.
@@ -145,16 +146,12 @@ final class RankWriter {
                 .newObject()
                 .op('}')
                 .mark();
-        out.text("mesh")
-                .global("torch.distributed.device_mesh", "DeviceMesh")
-                .newObject()
-                .op('}')
-                .mark();
-        out.text("device_type").text("cpu").text("mesh");
-        tensor(out, "IntStorage", "mesh", meshShape);
-        out.text("mesh_dim_names").mark();
-        meshNames.forEach(out::text);
-        out.tuple().op('u').op('b');
+        out.text("mesh");
+        if (entry == entries.getFirst()) {
+            mesh(out);
+        } else {
+            out.op('h').op(MESH_MEMO);
+        }
         out.text("placements").mark();
         for (String placement : entry.placements()) {
             String kind = placement.equals("R") ? "Replicate" : "Shard";
@@ -167,6 +164,19 @@ final class RankWriter {
             out.op('b');
         }
         out.tuple().op('u').op('b');
+    }
+
+    /// The mesh, which every tensor of a file shares.
+    private void mesh(Pickler out) {
+        out.global("torch.distributed.device_mesh", "DeviceMesh")
+                .newObject()
+                .op('}')
+                .mark();
+        out.text("device_type").text("cpu").text("mesh");
+        tensor(out, "IntStorage", "mesh", meshShape);
+        out.text("mesh_dim_names").mark();
+        meshNames.forEach(out::text);
+        out.tuple().op('u').op('b').op('q').op(MESH_MEMO);
     }
 
     private static void tensor(Pickler out, String storage, String key, long[] shape) {
