@@ -66,13 +66,8 @@ final class RankWriter {
         zip.closeEntry();
     }
 
-    /// Random values between -1 and 1, the same block over and over: what is measured is moving them.
     private static void random(ZipOutputStream zip, String name, long count, long seed) throws IOException {
-        byte[] block = new byte[CHUNK];
-        new Random(seed).nextBytes(block);
-        for (int i = 1; i < block.length; i += 2) {
-            block[i] = (byte) (block[i] & 0x80 | 0x3c | block[i] & 0x03);
-        }
+        byte[] block = block(Math.min(count, CHUNK), seed);
         CRC32 crc = new CRC32();
         for (long at = 0; at < count; at += CHUNK) {
             crc.update(block, 0, (int) Math.min(CHUNK, count - at));
@@ -86,6 +81,23 @@ final class RankWriter {
             zip.write(block, 0, (int) Math.min(CHUNK, count - at));
         }
         zip.closeEntry();
+    }
+
+    /// `count` bytes of random values, another block for each MiB.
+    static void random(OutputStream out, long count, long seed) throws IOException {
+        for (long at = 0; at < count; at += CHUNK) {
+            out.write(block(CHUNK, seed + at), 0, (int) Math.min(CHUNK, count - at));
+        }
+    }
+
+    /// Random BF16 between -1 and 1.
+    private static byte[] block(long count, long seed) {
+        byte[] block = new byte[(int) count];
+        new Random(seed).nextBytes(block);
+        for (int i = 1; i < block.length; i += 2) {
+            block[i] = (byte) (block[i] & 0x80 | 0x3c | block[i] & 0x03);
+        }
+        return block;
     }
 
     private byte[] mesh() {
