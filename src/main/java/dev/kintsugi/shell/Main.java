@@ -19,7 +19,7 @@ public final class Main {
         }
         console.out().flush();
         console.err().flush();
-        Runtime.getRuntime().halt(status.exitCode());
+        System.exit(status.exitCode());
     }
 
     private static Status run(Shell shell, List<String> arguments) {

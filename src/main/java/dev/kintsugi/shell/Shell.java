@@ -2,15 +2,15 @@ package dev.kintsugi.shell;
 
 import dev.kintsugi.fault.Status;
 import java.util.List;
-import org.springframework.context.annotation.AnnotationConfigApplicationContext;
+import org.springframework.context.support.GenericApplicationContext;
 
 /// A shell that runs lines: the session, its verbs, nothing of a terminal.
 public final class Shell implements AutoCloseable {
     private final Session session;
     private final Dispatcher dispatcher;
-    private final AnnotationConfigApplicationContext context;
+    private final GenericApplicationContext context;
 
-    private Shell(Session session, AnnotationConfigApplicationContext context) {
+    private Shell(Session session, GenericApplicationContext context) {
         this.session = session;
         this.context = context;
         this.dispatcher = context.getBean(Dispatcher.class);
@@ -25,9 +25,8 @@ public final class Shell implements AutoCloseable {
     @SuppressWarnings("MustBeClosedChecker") // the context closes with the shell
     static Shell on(Console console, Places places) {
         Session session = new Session(console, places);
-        AnnotationConfigApplicationContext context = new AnnotationConfigApplicationContext();
-        context.registerBean(Session.class, () -> session);
-        context.register(ShellConfiguration.class);
+        GenericApplicationContext context = new GenericApplicationContext();
+        ShellConfiguration.register(context, session);
         context.refresh();
         return new Shell(session, context);
     }

@@ -21,10 +21,13 @@ public final class Training {
 
     /// **Arguments.** The checkpoint to merge.
     public static void main(String[] arguments) throws IOException {
+        Console.ofProcess(System.out, System.err, Map.of(Main.class.getSimpleName(), ""))
+                .note("training");
         PrintWriter nowhere = new PrintWriter(Writer.nullWriter());
         Path scratch = Files.createTempDirectory("kintsugi-training");
         try (Shell shell = Shell.on(new Console(nowhere, nowhere, false, false, 80), new Places(Map.of(), scratch));
                 Terminal terminal = TerminalBuilder.builder().dumb(true).build()) {
+            Interrupts.remove(Interrupts.cancelOnSignal(shell.session()));
             Prompt.reader(shell, terminal, Optional.empty());
             Prompt.complete(shell, "open --", new ArrayList<>());
             String checkpoint = Tokenizer.quote(Path.of(arguments[0]).toString());
