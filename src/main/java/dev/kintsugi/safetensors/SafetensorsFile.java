@@ -6,7 +6,8 @@ import dev.kintsugi.io.MappedFile;
 import dev.kintsugi.tensor.Tensor;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.charset.CharacterCodingException;
+import java.nio.CharBuffer;
+import java.nio.charset.CoderResult;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -18,8 +19,8 @@ import java.util.SequencedMap;
 
 /// An opened safetensors file: the header in memory, the data mapped.
 ///
-/// **Errors.** [Fault] `K2301` where the header is wrong, `K2302` where data is cut off, `K2303` beyond the limits,
-/// `K2003` where the file is something else, `K2205` for a dtype that is not known.
+/// **Errors.** [Fault] `K2301` where the header is wrong, `K2302` where data is cut off, `K2303` beyond the
+/// limits, `K2003` where the file is something else, `K2205` for a dtype that is not known.
 public final class SafetensorsFile {
     /// The longest header that is read, as the reference has it. **Units.** Bytes.
     public static final int MAX_HEADER_BYTES = 100_000_000;
@@ -86,6 +87,13 @@ public final class SafetensorsFile {
         for (Header.Entry entry : header.entries()) {
             tensors.put(entry.name(), new StoredTensor(entry.spec(), file, dataStart + entry.begin()));
         }
+        if (header.nullMetadata()) {
+            notes.add(file.name() + ": __metadata__ is null");
+        }
+        char last = json.charAt(json.length() - 1);
+        if (last != '}' && last != ' ') {
+            notes.add(file.name() + ": the header is padded with other blanks than spaces");
+        }
         if (header.unknownFields() > 0) {
             notes.add(file.name() + ": " + header.unknownFields() + " unknown fields in the header");
         }
@@ -93,14 +101,13 @@ public final class SafetensorsFile {
     }
 
     private static String decode(byte[] bytes) {
-        try {
-            return StandardCharsets.UTF_8
-                    .newDecoder()
-                    .decode(ByteBuffer.wrap(bytes))
-                    .toString();
-        } catch (CharacterCodingException e) {
-            throw new Fault(Code.K2301, "the header is no UTF-8", "the file is damaged", "copy it again", e);
+        CharBuffer text = CharBuffer.allocate(bytes.length);
+        ByteBuffer in = ByteBuffer.wrap(bytes);
+        CoderResult result = StandardCharsets.UTF_8.newDecoder().decode(in, text, true);
+        if (result.isError()) {
+            throw Header.damaged("the header is no UTF-8 at byte " + (8 + in.position()) + " of the file");
         }
+        return text.flip().toString();
     }
 
     private static void checkTiling(List<Header.Entry> entries, long dataBytes) {

@@ -15,12 +15,17 @@ import dev.kintsugi.pickle.PickleValue.Real;
 import dev.kintsugi.pickle.PickleValue.Sequence;
 import dev.kintsugi.pickle.PickleValue.Text;
 import dev.kintsugi.pickle.PickleValue.Tuple;
+import dev.kintsugi.tensor.Region;
 import dev.kintsugi.tensor.Shape;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /// Typed looks at pickled values; a value of another type is a [Fault] `K2204` that says what was expected.
 public final class Pickled {
+    /// The most dims a tensor may have, as many as torch allows.
+    public static final int MAX_DIMS = 64;
+
     private Pickled() {}
 
     /// The items of a tuple, a list or a `torch.Size`.
@@ -82,7 +87,7 @@ public final class Pickled {
     /// A shape, offsets or strides: whole numbers, none negative.
     public static Shape shape(PickleValue value, String role) {
         List<PickleValue> items = items(value, role);
-        if (items.size() > 64) {
+        if (items.size() > MAX_DIMS) {
             throw fault(role + " of " + items.size() + " dims");
         }
         long[] dims = new long[items.size()];
@@ -94,11 +99,41 @@ public final class Pickled {
         }
         Shape shape = Shape.of(dims);
         try {
+            shape.denseStrides();
             shape.elementCount();
         } catch (ArithmeticException e) {
             throw fault(role + " " + shape + " holds more elements than a file can");
         }
         return shape;
+    }
+
+    /// Strides: whole numbers, none negative, as many as a tensor may have dims.
+    public static Shape strides(PickleValue value, String role) {
+        List<PickleValue> items = items(value, role);
+        if (items.size() > MAX_DIMS) {
+            throw fault(role + " of " + items.size() + " dims");
+        }
+        long[] strides = new long[items.size()];
+        for (int i = 0; i < strides.length; i++) {
+            strides[i] = number(items.get(i), role);
+            if (strides[i] < 0) {
+                throw fault(role + " with the negative stride " + strides[i]);
+            }
+        }
+        return Shape.of(strides);
+    }
+
+    /// The box at `offset` of the extent `shape`, `role` in messages.
+    public static Region region(Shape offset, Shape shape, String role) {
+        if (offset.ndim() != shape.ndim()) {
+            throw fault(role + " with offsets " + offset + " and sizes " + shape);
+        }
+        for (int dim = 0; dim < shape.ndim(); dim++) {
+            if (offset.dim(dim) > Long.MAX_VALUE - shape.dim(dim)) {
+                throw fault(role + " with offsets " + offset + " and sizes " + shape + ", which no tensor reaches");
+            }
+        }
+        return new Region(offset, shape);
     }
 
     /// The fields of an object: what `BUILD` was given, as a dict or as torch's pair of dict and slots.
@@ -168,6 +203,16 @@ public final class Pickled {
 
     static Fault unexpected(PickleValue value, String role) {
         return fault(role + " is " + describe(value));
+    }
+
+    /// A dict in which `names` are set twice: Python would keep the later of them and say nothing.
+    public static Fault twice(Set<String> names) {
+        return new Fault(
+                Code.K4013,
+                "a dict sets " + names.iterator().next() + " twice"
+                        + (names.size() > 1 ? ", and " + (names.size() - 1) + " other names too" : ""),
+                "no torch writes such a file; Python would quietly keep the later value",
+                "do not trust this file; write it again with torch.save");
     }
 
     public static Fault fault(String what) {

@@ -13,6 +13,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.zip.CRC32;
 
 /// A file of `torch.save`, or one of several in a `.distcp` file: its pickle and its storages.
 ///
@@ -60,8 +61,15 @@ public final class TorchFile {
                     "check that this is a file of torch.save");
         }
         String name = pickles.getFirst();
-        return new TorchFile(
-                place, file.path(), byteOffset, archive, name.substring(0, name.length() - PICKLE.length()));
+        String folder = name.substring(0, name.length() - PICKLE.length());
+        if (archive.find(folder + "constants.pkl").isPresent()) {
+            throw new Fault(
+                    Code.K4012,
+                    place + ": a TorchScript program, not a state dict",
+                    "it holds code, which is not looked at",
+                    "save its state_dict() with torch.save");
+        }
+        return new TorchFile(place, file.path(), byteOffset, archive, folder);
     }
 
     /// Why `source` is no zip archive, as far as its first bytes tell.
@@ -115,6 +123,17 @@ public final class TorchFile {
                     "do not trust this file");
         }
         byte[] bytes = archive.open(record).bytes(0, (int) record.byteCount());
+        CRC32 crc = new CRC32();
+        crc.update(bytes);
+        if (record.crc32() != 0 && record.crc32() != crc.getValue()) {
+            throw new Fault(
+                    Code.K2105,
+                    String.format(
+                            "%s: the CRC-32 of record %s is %08x, the archive says %08x",
+                            place, record.name(), crc.getValue(), record.crc32()),
+                    "the file was damaged on the way, or changed after it was saved",
+                    "copy the file again");
+        }
         return PickleMachine.read(place, bytes, PickleLimits.DEFAULT);
     }
 
