@@ -16,6 +16,7 @@ import dev.kintsugi.pickle.PickleValue.Text;
 import dev.kintsugi.pickle.PickleValue.Tuple;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -31,6 +32,7 @@ public final class PickleMachine {
     private final List<Integer> marks = new ArrayList<>();
     private final Map<Long, PickleValue> memo = new HashMap<>();
     private final Map<Global, Global> globals = new HashMap<>();
+    private final Map<Global, Call> calls = new LinkedHashMap<>();
 
     private PickleMachine(String place, byte[] bytes, int start, PickleLimits limits) {
         this.place = place;
@@ -38,11 +40,17 @@ public final class PickleMachine {
         this.limits = limits;
     }
 
-    /// What one pickle gives, and the offset after its `STOP`.
-    public record Result(PickleValue value, int nextOffset) {}
+    /// What one pickle gives, the offset after its `STOP`, and what Python would have called on the way: the
+    /// first call of each global, also where the result was thrown away.
+    public record Result(PickleValue value, int nextOffset, List<Call> calls) {}
 
     /// Reads the pickle that is all of `bytes`.
     public static PickleValue read(String place, byte[] bytes, PickleLimits limits) {
+        return readAll(place, bytes, limits).value();
+    }
+
+    /// Reads the pickle that is all of `bytes`, with its calls.
+    public static Result readAll(String place, byte[] bytes, PickleLimits limits) {
         Result result = readAt(place, bytes, 0, limits);
         if (result.nextOffset() != bytes.length) {
             throw new Fault(
@@ -52,7 +60,7 @@ public final class PickleMachine {
                     "something was appended to the file; torch would not look at it",
                     "copy the file again, and do not trust it if that does not help");
         }
-        return result.value();
+        return result;
     }
 
     /// Reads the pickle at `start`.
@@ -66,7 +74,7 @@ public final class PickleMachine {
         }
         PickleMachine machine = new PickleMachine(place, bytes, start, limits);
         PickleValue value = machine.run();
-        return new Result(value, machine.in.offset());
+        return new Result(value, machine.in.offset(), List.copyOf(machine.calls.values()));
     }
 
     private PickleValue run() {
@@ -188,22 +196,22 @@ public final class PickleMachine {
             }
             case 'R', 0x81 -> {
                 List<PickleValue> call = popMany(2);
-                push(new Call(call.get(0), call.get(1)));
+                push(call(call.get(0), call.get(1)));
             }
             case 0x92 -> {
                 List<PickleValue> call = popMany(3);
-                push(new Call(call.get(0), new Tuple(call.subList(1, 3))));
+                push(call(call.get(0), new Tuple(call.subList(1, 3))));
             }
             case 'i' -> {
                 Global global = global(in.line(), in.line());
-                push(new Call(global, new Tuple(popMark())));
+                push(call(global, new Tuple(popMark())));
             }
             case 'o' -> {
                 List<PickleValue> call = popMark();
                 if (call.isEmpty()) {
                     throw damaged("OBJ without a class");
                 }
-                push(new Call(call.getFirst(), new Tuple(call.subList(1, call.size()))));
+                push(call(call.getFirst(), new Tuple(call.subList(1, call.size()))));
             }
             case 'b' -> build(pop());
             case 'P' -> push(new PersistentId(new Text(in.line())));
@@ -214,6 +222,14 @@ public final class PickleMachine {
             }
         }
         return true;
+    }
+
+    private Call call(PickleValue callable, PickleValue arguments) {
+        Call call = new Call(callable, arguments);
+        if (callable instanceof Global global) {
+            calls.putIfAbsent(global, call);
+        }
+        return call;
     }
 
     private void build(PickleValue state) {

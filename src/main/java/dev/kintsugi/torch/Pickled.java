@@ -20,6 +20,7 @@ import dev.kintsugi.tensor.Shape;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /// Typed looks at pickled values; a value of another type is a [Fault] `K2204` that says what was expected.
 public final class Pickled {
@@ -223,6 +224,18 @@ public final class Pickled {
                 "copy the file again, or report the torch version that wrote it");
     }
 
+    /// A call as Python would spell it, its arguments in a few words each: `posix.system("id")`.
+    public static String describeCall(Call call) {
+        List<PickleValue> arguments =
+                call.arguments() instanceof Tuple tuple ? tuple.items() : List.of(call.arguments());
+        String listed = arguments.stream().limit(4).map(Pickled::describe).collect(Collectors.joining(", "));
+        return shortened(call.path()) + "(" + listed + (arguments.size() > 4 ? ", …" : "") + ")";
+    }
+
+    private static String shortened(String text) {
+        return text.length() > 60 ? text.substring(0, 60) + "…" : text;
+    }
+
     /// What a value is, in a few words and without following references.
     public static String describe(PickleValue value) {
         return switch (value) {
@@ -230,14 +243,14 @@ public final class Pickled {
             case Bool b -> b.value() ? "True" : "False";
             case Int i -> i.value().bitLength() < 128 ? i.value().toString() : "a huge number";
             case Real r -> Double.toString(r.value());
-            case Text t -> '"' + (t.value().length() > 60 ? t.value().substring(0, 60) + "…" : t.value()) + '"';
+            case Text t -> '"' + shortened(t.value()) + '"';
             case Bytes b -> b.value().length + " bytes";
-            case Global g -> "the global " + g.path();
+            case Global g -> "the global " + shortened(g.path());
             case PersistentId p -> "a persistent id";
             case Tuple t -> "a tuple of " + t.items().size();
             case Sequence s -> "a list of " + s.items().size();
             case Dict d -> "a dict of " + d.size();
-            case Call c -> "a call of " + c.path();
+            case Call c -> "a call of " + shortened(c.path());
         };
     }
 }

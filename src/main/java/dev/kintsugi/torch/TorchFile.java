@@ -27,7 +27,7 @@ public final class TorchFile {
     private final long baseOffset;
     private final ZipArchive archive;
     private final String prefix;
-    private final PickleValue root;
+    private final PickleMachine.Result pickle;
 
     private TorchFile(String place, Path path, long baseOffset, ZipArchive archive, String prefix) {
         this.place = place;
@@ -35,7 +35,7 @@ public final class TorchFile {
         this.baseOffset = baseOffset;
         this.archive = archive;
         this.prefix = prefix;
-        this.root = readPickle();
+        this.pickle = readPickle();
     }
 
     /// Reads the directory and the pickle of `file`.
@@ -102,7 +102,7 @@ public final class TorchFile {
                 next);
     }
 
-    private PickleValue readPickle() {
+    private PickleMachine.Result readPickle() {
         find("byteorder").ifPresent(record -> {
             ByteSource bytes = archive.open(record);
             String order = new String(bytes.bytes(0, (int) Math.min(16, bytes.byteCount())), StandardCharsets.US_ASCII);
@@ -134,7 +134,7 @@ public final class TorchFile {
                     "the file was damaged on the way, or changed after it was saved",
                     "copy the file again");
         }
-        return PickleMachine.read(place, bytes, PickleLimits.DEFAULT);
+        return PickleMachine.readAll(place, bytes, PickleLimits.DEFAULT);
     }
 
     private Optional<ZipRecord> find(String name) {
@@ -143,7 +143,15 @@ public final class TorchFile {
 
     /// The pickled value.
     public PickleValue root() {
-        return root;
+        return pickle.value();
+    }
+
+    /// The calls in the pickle that torch writes for no tensor, as a person reads them. None was made.
+    public List<String> opaqueCalls() {
+        return pickle.calls().stream()
+                .filter(call -> !KnownCalls.contains(call.path()))
+                .map(Pickled::describeCall)
+                .toList();
     }
 
     public ZipArchive archive() {

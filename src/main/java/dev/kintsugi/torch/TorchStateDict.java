@@ -16,7 +16,9 @@ import java.util.Set;
 ///
 /// A state dict under one of the keys `state_dict`, `model_state_dict`, `model` or `module` of the outer dict
 /// is found too; nested dicts are joined by dots.
-public record TorchStateDict(SequencedMap<String, TorchValue> values) {
+///
+/// `opaqueCalls` is what [TorchFile#opaqueCalls()] says.
+public record TorchStateDict(SequencedMap<String, TorchValue> values, List<String> opaqueCalls) {
     private static final int MAX_DEPTH = 64;
     private static final long MAX_NAME_CHARACTERS = 1L << 28;
     private static final List<String> WRAPPERS = List.of("state_dict", "model_state_dict", "model", "module");
@@ -29,7 +31,7 @@ public record TorchStateDict(SequencedMap<String, TorchValue> values) {
         TorchReader reader = new TorchReader(file, rank);
         Walk walk = new Walk(reader, new LinkedHashMap<>());
         walk.collect("", unwrap(reader, root));
-        return new TorchStateDict(walk.values);
+        return new TorchStateDict(walk.values, file.opaqueCalls());
     }
 
     private static Dict unwrap(TorchReader reader, Dict root) {

@@ -133,27 +133,11 @@ public record DcpMetadata(
             stored.put(
                     new Index(name, offset),
                     new Stored(
-                            plainName(Pickled.text(
-                                    Pickled.require(info, "a storage info", "relative_path"), "a file name")),
+                            Pickled.text(Pickled.require(info, "a storage info", "relative_path"), "a file name"),
                             Pickled.number(Pickled.require(info, "a storage info", "offset"), "an offset"),
                             Pickled.number(Pickled.require(info, "a storage info", "length"), "a length")));
         }
         return stored;
-    }
-
-    private static String plainName(String file) {
-        boolean plain = !file.isEmpty()
-                && !file.equals(".")
-                && !file.equals("..")
-                && file.chars().noneMatch(c -> c == '/' || c == '\\' || c == ':' || c < ' ');
-        if (!plain) {
-            throw new Fault(
-                    Code.K2304,
-                    "a chunk lies in \"" + file + '"',
-                    "metadata may name plain file names of its own directory only",
-                    "do not trust this directory");
-        }
-        return file;
     }
 
     private static Entry entry(String name, Dict fields, Map<Index, Stored> stored) {
