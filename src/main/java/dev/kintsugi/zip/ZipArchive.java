@@ -224,6 +224,9 @@ public final class ZipArchive {
                 }
                 at = next;
             }
+            if (at != directory.limit()) {
+                throw damaged(place, "the zip directory holds more than the " + count + " entries it counts");
+            }
             checkOverlap(records);
             return Collections.unmodifiableSequencedMap(records);
         }
