@@ -1,5 +1,7 @@
 package dev.kintsugi.checkpoint;
 
+import dev.kintsugi.fault.Code;
+import dev.kintsugi.fault.Fault;
 import dev.kintsugi.numeric.Elements;
 import dev.kintsugi.pickle.PickleValue;
 import dev.kintsugi.pickle.PickleValue.Bool;
@@ -30,12 +32,14 @@ import tools.jackson.databind.node.ObjectNode;
 ///
 /// A tensor of one element is its number, a larger one its dtype and shape; an object is its fields with its
 /// class under `class`; bytes are counted. What lies deeper than 32 levels is named, not followed: a pickle
-/// may hold cycles.
+/// may hold cycles. **Errors.** [Fault] `K2202` for more values than settings have.
 public final class PickledJson {
     private static final int MAX_DEPTH = 32;
+    private static final int MAX_NODES = 10_000_000;
     private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
 
     private final TorchReader reader;
+    private int nodes;
 
     /// A converter of values of the file that `reader` reads.
     public PickledJson(TorchReader reader) {
@@ -47,6 +51,13 @@ public final class PickledJson {
     }
 
     private JsonNode of(PickleValue value, int depth) {
+        if (++nodes > MAX_NODES) {
+            throw new Fault(
+                    Code.K2202,
+                    "settings of more than " + MAX_NODES + " values",
+                    "values that hold one another many times over",
+                    "do not trust this file");
+        }
         if (depth > MAX_DEPTH) {
             return NODES.stringNode(Pickled.describe(value));
         }

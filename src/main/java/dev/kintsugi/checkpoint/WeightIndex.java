@@ -2,6 +2,7 @@ package dev.kintsugi.checkpoint;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -11,7 +12,9 @@ import java.util.SequencedMap;
 import java.util.Set;
 import java.util.TreeSet;
 import tools.jackson.core.JacksonException;
+import tools.jackson.core.StreamReadConstraints;
 import tools.jackson.core.StreamReadFeature;
+import tools.jackson.core.json.JsonFactory;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -20,12 +23,26 @@ import tools.jackson.databind.json.JsonMapper;
 /// **Errors.** [Fault] `K2304` where it is damaged, names a path, or disagrees with the files; `K3001` where
 /// a file it names is missing.
 public record WeightIndex(Path path, SequencedMap<String, String> fileOfTensor) {
-    private static final JsonMapper JSON = JsonMapper.builder()
+    /// The largest index that is read. **Units.** Bytes.
+    public static final long MAX_BYTES = 100_000_000;
+
+    private static final JsonMapper JSON = JsonMapper.builder(JsonFactory.builder()
+                    .disable(JsonFactory.Feature.CANONICALIZE_PROPERTY_NAMES)
+                    .streamReadConstraints(
+                            StreamReadConstraints.builder().maxNestingDepth(32).build())
+                    .build())
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
             .build();
 
     public static WeightIndex read(Path path) {
         try {
+            if (Files.size(path) > MAX_BYTES) {
+                throw new Fault(
+                        Code.K2304,
+                        path + " has " + Files.size(path) + " bytes, the limit is " + MAX_BYTES,
+                        "the index of a model is far smaller",
+                        "do not trust this directory");
+            }
             JsonNode weights = JSON.readTree(path.toFile()).path("weight_map");
             SequencedMap<String, String> map = new LinkedHashMap<>();
             weights.forEachEntry((name, file) -> map.put(name, plainName(path, name, file)));
@@ -34,6 +51,9 @@ public record WeightIndex(Path path, SequencedMap<String, String> fileOfTensor) 
                         Code.K2304, path + ": no weight_map", "the file is no index", "copy the directory again");
             }
             return new WeightIndex(path, map);
+        } catch (IOException e) {
+            throw new Fault(
+                    Code.K5003, path + ": cannot be read", "the system says: " + e.getMessage(), "check the path", e);
         } catch (JacksonException e) {
             throw new Fault(
                     Code.K2304,

@@ -136,6 +136,7 @@ public final class ExportPlan {
                     files.add(new PlannedFile.Copy(name, file, Files.size(file)));
                 }
             }
+            SidecarFiles.check(directory, files);
         } catch (IOException e) {
             throw new Fault(
                     Code.K5003,

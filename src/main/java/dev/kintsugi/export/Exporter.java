@@ -15,6 +15,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileStore;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -223,6 +224,14 @@ public final class Exporter {
 
     private static void copy(PlannedFile.Copy copy, Path path) throws IOException {
         Files.copy(copy.source(), path, StandardCopyOption.REPLACE_EXISTING);
+        if (Files.size(path) != copy.byteCount()) {
+            throw new Fault(
+                    Code.K2401,
+                    copy.source() + ": changed since the export was planned: it had " + copy.byteCount()
+                            + " bytes and has " + Files.size(path),
+                    "another process wrote to it",
+                    "wait until nobody writes to it, then export again");
+        }
         try (FileChannel channel = FileChannel.open(path, StandardOpenOption.WRITE)) {
             channel.force(true);
         }
@@ -230,7 +239,11 @@ public final class Exporter {
 
     private static FileChannel create(Path path) throws IOException {
         return FileChannel.open(
-                path, StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.TRUNCATE_EXISTING);
+                path,
+                StandardOpenOption.CREATE,
+                StandardOpenOption.WRITE,
+                StandardOpenOption.TRUNCATE_EXISTING,
+                LinkOption.NOFOLLOW_LINKS);
     }
 
     /// A run of one file's elements, as one task.

@@ -1,7 +1,14 @@
 package dev.kintsugi.export;
 
+import dev.kintsugi.fault.Code;
+import dev.kintsugi.fault.Fault;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.regex.Pattern;
 
 /// Which files of a Hugging Face directory go with any set of weights.
 final class SidecarFiles {
@@ -17,6 +24,9 @@ final class SidecarFiles {
             "trainer_state.json",
             "zero_to_fp32.py");
 
+    private static final Pattern RESERVED =
+            Pattern.compile("(con|prn|aux|nul|com[0-9]|lpt[0-9])(\\..*)?", Pattern.CASE_INSENSITIVE);
+
     private SidecarFiles() {}
 
     static boolean isSidecar(String name) {
@@ -25,5 +35,42 @@ final class SidecarFiles {
             return true;
         }
         return ENDINGS.stream().anyMatch(lower::endsWith) && NOT.stream().noneMatch(lower::endsWith);
+    }
+
+    /// Checks that `files` of `directory` may be copied: no link leaves it, every name is one everywhere.
+    ///
+    /// **Errors.** [Fault] `K4015`.
+    static void check(Path directory, List<PlannedFile> files) throws IOException {
+        Map<String, String> names = new HashMap<>();
+        for (PlannedFile file : files) {
+            String before = names.put(file.name().toLowerCase(Locale.ROOT), file.name());
+            if (before != null) {
+                throw unsafe(
+                        directory + ": " + before + " and " + file.name() + " differ in capitals only",
+                        "where capitals are not told apart, one would take the place of the other");
+            }
+            if (RESERVED.matcher(file.name()).matches()) {
+                throw unsafe(directory + ": " + file.name() + " is a reserved name", "Windows cannot hold such a file");
+            }
+            if (file instanceof PlannedFile.Copy copy) {
+                refuseOutside(directory, copy.source());
+            }
+        }
+    }
+
+    private static void refuseOutside(Path directory, Path file) throws IOException {
+        Path real = file.toRealPath();
+        Path home = directory.toRealPath();
+        Path cache = home.resolve("../../blobs").normalize();
+        if (!real.startsWith(home) && !real.startsWith(cache)) {
+            throw unsafe(
+                    file + " is a link to " + real,
+                    "it leaves its directory, and its target would be copied into the output");
+        }
+    }
+
+    private static Fault unsafe(String what, String why) {
+        return new Fault(
+                Code.K4015, what, why, "put the file itself there, or give another directory with --sidecars DIR");
     }
 }

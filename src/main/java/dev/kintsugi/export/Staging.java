@@ -4,8 +4,6 @@ import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.AtomicMoveNotSupportedException;
 import java.nio.file.DirectoryNotEmptyException;
 import java.nio.file.FileVisitResult;
@@ -26,18 +24,13 @@ import org.jspecify.annotations.Nullable;
 final class Staging implements AutoCloseable {
     private final Path target;
     private final Path directory;
-    private final Path lockFile;
-    private final FileChannel lockChannel;
-    private final FileLock lock;
+    private final TargetLock lock;
     private final List<Path> madeParents;
     private boolean published;
 
-    private Staging(
-            Path target, Path directory, Path lockFile, FileChannel channel, FileLock lock, List<Path> madeParents) {
+    private Staging(Path target, Path directory, TargetLock lock, List<Path> madeParents) {
         this.target = target;
         this.directory = directory;
-        this.lockFile = lockFile;
-        this.lockChannel = channel;
         this.lock = lock;
         this.madeParents = madeParents;
     }
@@ -46,7 +39,6 @@ final class Staging implements AutoCloseable {
     ///
     /// **Errors.** [Fault] `K4003` where the target exists, `K4009` where another export writes there,
     /// `K5002` where nothing can be written.
-    @SuppressWarnings("MustBeClosedChecker") // the lock's channel closes with the staging
     static Staging open(Path wanted, ExportOptions options) {
         Path absolute = wanted.toAbsolutePath().normalize();
         Path name = absolute.getFileName();
@@ -55,40 +47,53 @@ final class Staging implements AutoCloseable {
             throw new Fault(Code.K5002, wanted + ": no directory can be made there", "it is a root", "name another");
         }
         List<Path> made = new ArrayList<>();
-        FileChannel channel = null;
+        Optional<TargetLock> lock = Optional.empty();
         try {
             makeParents(parent, made);
-            Path real = parent.toRealPath();
-            Path target = real.resolve(name);
+            Path target = parent.toRealPath().resolve(name);
+            lock = Optional.of(TargetLock.take(target));
+            bringBack(target);
             refuseExisting(target, options);
-            Path lockFile = real.resolve("." + name + ".kintsugi-lock");
-            channel = FileChannel.open(lockFile, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-            FileLock lock = lock(channel, target, lockFile);
-            Path directory = real.resolve("." + name + ".kintsugi-part");
-            if (!options.resume() && Files.exists(directory, LinkOption.NOFOLLOW_LINKS)) {
-                delete(directory);
-            }
-            Files.createDirectories(directory);
-            return new Staging(target, directory, lockFile, channel, lock, made);
+            return new Staging(target, prepared(target, options), lock.get(), made);
         } catch (IOException e) {
-            closeQuietly(channel);
+            lock.ifPresent(TargetLock::close);
             remove(made);
             throw cannotWrite(wanted, e);
         } catch (Fault fault) {
-            closeQuietly(channel);
+            lock.ifPresent(TargetLock::close);
             remove(made);
             throw fault;
         }
     }
 
-    private static void closeQuietly(@Nullable FileChannel channel) {
-        try {
-            if (channel != null) {
-                channel.close();
-            }
-        } catch (IOException e) {
-            // The fault on the way out says more than this one.
+    /// Undoes a swap that was cut off between its two moves.
+    private static void bringBack(Path target) throws IOException {
+        Path old = beside(target, "old");
+        if (Files.isDirectory(old, LinkOption.NOFOLLOW_LINKS) && !Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
+            Files.move(old, target, StandardCopyOption.ATOMIC_MOVE);
         }
+    }
+
+    /// The directory to write into: one that was left is kept to resume, unless links stand in it.
+    private static Path prepared(Path target, ExportOptions options) throws IOException {
+        Path directory = beside(target, "part");
+        if (Files.exists(directory, LinkOption.NOFOLLOW_LINKS) && !(options.resume() && isPlain(directory))) {
+            delete(directory);
+        }
+        if (!Files.exists(directory, LinkOption.NOFOLLOW_LINKS)) {
+            Files.createDirectory(directory);
+        }
+        return directory;
+    }
+
+    private static boolean isPlain(Path directory) throws IOException {
+        try (Stream<Path> all = Files.walk(directory)) {
+            return all.noneMatch(Files::isSymbolicLink) && Files.isDirectory(directory, LinkOption.NOFOLLOW_LINKS);
+        }
+    }
+
+    private static Path beside(Path target, String what) {
+        return target.resolveSibling("." + target.getFileName() + ".kintsugi-" + what);
     }
 
     private static void makeParents(Path parent, List<Path> made) throws IOException {
@@ -140,20 +145,6 @@ final class Staging implements AutoCloseable {
         }
     }
 
-    private static FileLock lock(FileChannel channel, Path target, Path lockFile) throws IOException {
-        Optional<FileLock> lock;
-        try {
-            lock = Optional.ofNullable(channel.tryLock());
-        } catch (OverlappingFileLockException e) {
-            lock = Optional.empty();
-        }
-        return lock.orElseThrow(() -> new Fault(
-                Code.K4009,
-                "another export writes to " + target,
-                "it holds the lock on " + lockFile,
-                "wait for it, or name another directory"));
-    }
-
     Path directory() {
         return directory;
     }
@@ -168,8 +159,9 @@ final class Staging implements AutoCloseable {
             sync(directory);
             Path parent = Optional.ofNullable(target.getParent()).orElse(target);
             if (replace && Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
-                swap(parent);
+                swap();
             } else {
+                refuseFile();
                 Files.deleteIfExists(target);
                 Files.move(directory, target, StandardCopyOption.ATOMIC_MOVE);
             }
@@ -187,8 +179,15 @@ final class Staging implements AutoCloseable {
         }
     }
 
-    private void swap(Path parent) throws IOException {
-        Path old = parent.resolve("." + target.getFileName() + ".kintsugi-old");
+    /// An empty directory gives way, anything else that came into being meanwhile does not.
+    private void refuseFile() throws IOException {
+        if (Files.exists(target, LinkOption.NOFOLLOW_LINKS) && !Files.isDirectory(target, LinkOption.NOFOLLOW_LINKS)) {
+            throw new DirectoryNotEmptyException(target.toString());
+        }
+    }
+
+    private void swap() throws IOException {
+        Path old = beside(target, "old");
         if (Files.exists(old, LinkOption.NOFOLLOW_LINKS)) {
             delete(old);
         }
@@ -256,12 +255,10 @@ final class Staging implements AutoCloseable {
             if (!published) {
                 delete(directory);
             }
-            Files.deleteIfExists(lockFile);
-            lock.release();
-            lockChannel.close();
         } catch (IOException e) {
             // What could not be removed is under a hidden name and is cleared by the next export to this target.
-            closeQuietly(lockChannel);
+        } finally {
+            lock.close();
         }
         if (!published) {
             remove(madeParents);

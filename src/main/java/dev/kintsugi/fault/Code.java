@@ -5,8 +5,8 @@ import java.util.Optional;
 
 /// The stable codes of everything that can go wrong. A code is never reused and never changes its status.
 ///
-/// `K1` is what was typed, `K2` bytes of files, `K3` how pieces fit together, `K4` what is refused, `K5` the machine,
-/// `K6` models that are not as expected, `K7` fusion, `K9` ourselves.
+/// `K1` is what was typed, `K2` bytes of files, `K3` how pieces fit together, `K4` what is refused, `K5` the
+/// machine, `K6` models that are not as expected, `K7` fusion, `K9` ourselves.
 public enum Code {
     // What was typed
     K1001(Status.USAGE, "unknown command"),
@@ -67,6 +67,7 @@ public enum Code {
     K4012(Status.REFUSED, "a format that is not read"),
     K4013(Status.REFUSED, "two tensors claim one name"),
     K4014(Status.REFUSED, "quantised weights"),
+    K4015(Status.REFUSED, "a sidecar file that is not safe to copy"),
     // The machine
     K5001(Status.IO, "not enough disk space"),
     K5002(Status.IO, "cannot write"),

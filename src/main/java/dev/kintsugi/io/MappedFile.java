@@ -5,6 +5,7 @@ import dev.kintsugi.fault.Fault;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Files;
@@ -17,11 +18,17 @@ import org.jspecify.annotations.Nullable;
 
 /// A file opened read-only and mapped once, whole.
 ///
-/// **Units.** Bytes, as `long`. **Memory.** The mapping lives until [#close()], which waits for readers; it counts
-/// against the page cache, not the heap. **Threads.** Any number may read.
-/// **Errors.** [Fault] `K5003` where the file cannot be opened, `K2402` where it was cut short since, `K2401` where it
-/// was changed since.
+/// **Units.** Bytes, as `long`. **Memory.** The mapping lives until [#close()], which waits for readers; it
+/// counts against the page cache, not the heap. **Threads.** Any number may read.
+/// **Errors.** [Fault] `K5003` where the file cannot be opened, `K2402` where it was cut short since, `K2401`
+/// where it was changed since.
 public final class MappedFile implements ByteSource, AutoCloseable {
+    /// The JDK copies up to this many bytes with loads and stores of its own, on which a file that shrinks
+    /// may kill the JVM; what is longer goes through a routine that survives it. Short reads therefore copy a
+    /// window around them.
+    private static final int SCALAR_BYTES = 64;
+    private static final int WINDOW_BYTES = 128;
+
     private final Path path;
     private final long byteCount;
     private final long modifiedMillis;
@@ -47,7 +54,10 @@ public final class MappedFile implements ByteSource, AutoCloseable {
             if (!attributes.isRegularFile()) {
                 throw new IOException("not a regular file");
             }
-            MemorySegment mapping = channel.map(MapMode.READ_ONLY, 0, channel.size(), arena);
+            long size = channel.size();
+            MemorySegment mapping = size < WINDOW_BYTES
+                    ? MemorySegment.ofArray(channelBytes(channel, (int) size))
+                    : channel.map(MapMode.READ_ONLY, 0, size, arena);
             return new MappedFile(path, attributes, arena, mapping);
         } catch (IOException e) {
             arena.close();
@@ -55,6 +65,16 @@ public final class MappedFile implements ByteSource, AutoCloseable {
                     e instanceof NoSuchFileException ? "there is no such file" : "the system says: " + e.getMessage();
             throw new Fault(Code.K5003, path + ": cannot be opened", reason, "check the path and its permissions", e);
         }
+    }
+
+    private static byte[] channelBytes(FileChannel channel, int count) throws IOException {
+        ByteBuffer bytes = ByteBuffer.allocate(count);
+        while (bytes.hasRemaining()) {
+            if (channel.read(bytes) < 0) {
+                throw new IOException("it ended at byte " + bytes.position() + " of " + count);
+            }
+        }
+        return bytes.array();
     }
 
     public Path path() {
@@ -84,8 +104,17 @@ public final class MappedFile implements ByteSource, AutoCloseable {
 
     @Override
     public void read(long byteOffset, long count, MemorySegment target, long targetOffset) {
+        Objects.checkFromIndexSize(byteOffset, count, byteCount);
         try {
-            MemorySegment.copy(mapping, byteOffset, target, targetOffset, count);
+            if (count > SCALAR_BYTES || isCopy()) {
+                MemorySegment.copy(mapping, byteOffset, target, targetOffset, count);
+            } else if (count > 0) {
+                long from = Math.min(byteOffset, byteCount - WINDOW_BYTES);
+                MemorySegment window = MemorySegment.ofArray(new byte[WINDOW_BYTES]);
+                MemorySegment.copy(mapping, from, window, 0, WINDOW_BYTES);
+                MemorySegment.copy(window, byteOffset - from, target, targetOffset, count);
+            }
+            deliver();
         } catch (InternalError e) {
             throw new Fault(
                     Code.K2402,
@@ -94,6 +123,17 @@ public final class MappedFile implements ByteSource, AutoCloseable {
                     "wait until nobody writes to it, then open it again",
                     e);
         }
+    }
+
+    /// Lets a fault of the copy surface here. Compiled code notes it and throws at its next safepoint, which
+    /// may lie in a caller, behind the guard; a call into native code is such a point.
+    private void deliver() {
+        boolean unused = Thread.holdsLock(this);
+    }
+
+    /// Whether the bytes were copied when the file was opened, as those of tiny files are.
+    private boolean isCopy() {
+        return byteCount < WINDOW_BYTES;
     }
 
     /// Checks that the file is the one that was opened. **Errors.** [Fault] `K2401` if not.

@@ -5,15 +5,17 @@ import dev.kintsugi.fault.Fault;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.math.BigInteger;
-import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.Locale;
+import java.util.regex.Pattern;
 
 /// The bytes of a pickle, read front to back; every length is checked against what is left before it is used.
 final class PickleInput {
-    private static final int MAX_DIGITS = 20_000;
+
+    private static final Pattern WHOLE = Pattern.compile("[+-]?[0-9]+");
+    private static final Pattern DECIMAL = Pattern.compile("[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]{1,6})?");
 
     private final String place;
     private final byte[] bytes;
@@ -74,13 +76,9 @@ final class PickleInput {
 
     String utf8(long count) {
         need(count);
-        ByteBuffer text = ByteBuffer.wrap(bytes, offset, (int) count);
+        int from = offset;
         offset += (int) count;
-        try {
-            return StandardCharsets.UTF_8.newDecoder().decode(text).toString();
-        } catch (CharacterCodingException e) {
-            return new String(text.array(), offset - (int) count, (int) count, StandardCharsets.UTF_8);
-        }
+        return PickleText.utf8(bytes, from, offset).orElseThrow(() -> damaged("a text that is no UTF-8"));
     }
 
     String latin1(long count) {
@@ -92,8 +90,15 @@ final class PickleInput {
         need(count);
     }
 
-    /// The rest of the line, without its line feed.
+    /// The rest of the line as UTF-8, without its line feed; a carriage return is part of it, as in Python.
     String line() {
+        int from = offset;
+        int end = endOfLine();
+        return PickleText.utf8(bytes, from, end).orElseThrow(() -> damaged("a line that is no UTF-8"));
+    }
+
+    /// The offset of the next line feed, behind which reading goes on.
+    private int endOfLine() {
         int end = offset;
         while (end < bytes.length && bytes[end] != '\n') {
             end++;
@@ -101,22 +106,26 @@ final class PickleInput {
         if (end == bytes.length) {
             throw damaged("a line without an end");
         }
-        String text = new String(bytes, offset, end - offset, StandardCharsets.UTF_8);
         offset = end + 1;
-        return text.endsWith("\r") ? text.substring(0, text.length() - 1) : text;
+        return end;
     }
 
+    /// A quoted line with Python's escapes in it.
     String quotedLine() {
-        String line = line();
+        int from = offset;
+        String line = new String(bytes, from, endOfLine() - from, StandardCharsets.ISO_8859_1);
         int last = line.length() - 1;
         if (last < 1 || line.charAt(0) != line.charAt(last) || (line.charAt(0) != '\'' && line.charAt(0) != '"')) {
             throw damaged("a STRING that is not quoted");
         }
-        return line.substring(1, last);
+        return PickleText.unescape(line.substring(1, last)).orElseThrow(() -> damaged("a STRING with a broken escape"));
     }
 
+    /// A line in Python's raw-unicode-escape.
     String rawUnicodeLine() {
-        return line();
+        int from = offset;
+        String line = new String(bytes, from, endOfLine() - from, StandardCharsets.ISO_8859_1);
+        return PickleText.rawUnicode(line).orElseThrow(() -> damaged("a UNICODE with a broken escape"));
     }
 
     BigInteger textLong() {
@@ -133,28 +142,40 @@ final class PickleInput {
     }
 
     double textDouble() {
-        String line = line();
-        try {
-            return Double.parseDouble(line);
-        } catch (NumberFormatException e) {
-            throw damaged("a FLOAT that is no number");
-        }
+        String line = line().strip();
+        return switch (line.toLowerCase(Locale.ROOT)) {
+            case "nan" -> Double.NaN;
+            case "inf" -> Double.POSITIVE_INFINITY;
+            case "-inf" -> Double.NEGATIVE_INFINITY;
+            default -> {
+                if (line.length() > PickleLimits.MAX_DIGITS
+                        || !DECIMAL.matcher(line).matches()) {
+                    throw damaged("a FLOAT that is no number");
+                }
+                yield Double.parseDouble(line);
+            }
+        };
     }
 
     BigInteger number(String line) {
-        try {
-            return decimal(line);
-        } catch (NumberFormatException e) {
-            throw damaged("a number that is none");
+        String digits = line.strip();
+        if (digits.length() > PickleLimits.MAX_DIGITS || !WHOLE.matcher(digits).matches()) {
+            throw damaged("a number that is none, or has more than " + PickleLimits.MAX_DIGITS + " digits");
         }
+        return new BigInteger(digits);
     }
 
-    /// The number `line` spells. **Errors.** [NumberFormatException], also for more digits than anybody needs.
-    private static BigInteger decimal(String line) {
-        if (line.length() > MAX_DIGITS) {
-            throw new NumberFormatException("too many digits");
+    /// A number of `count` bytes, least significant first.
+    BigInteger littleEndian(long count) {
+        if (count > PickleLimits.MAX_INTEGER_BYTES) {
+            throw damaged("a number of " + count + " bytes, the limit is " + PickleLimits.MAX_INTEGER_BYTES);
         }
-        return new BigInteger(line.strip());
+        byte[] little = bytes(count);
+        byte[] big = new byte[little.length];
+        for (int i = 0; i < little.length; i++) {
+            big[i] = little[little.length - 1 - i];
+        }
+        return big.length == 0 ? BigInteger.ZERO : new BigInteger(big);
     }
 
     private void need(long count) {

@@ -14,16 +14,16 @@ import dev.kintsugi.pickle.PickleValue.Real;
 import dev.kintsugi.pickle.PickleValue.Sequence;
 import dev.kintsugi.pickle.PickleValue.Text;
 import dev.kintsugi.pickle.PickleValue.Tuple;
-import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
 /// The pickle virtual machine without its imports and calls.
 ///
-/// **Errors.** [Fault] `K2201` for damage, `K2202` beyond the limits, `K2203` for an opcode that is not accepted;
-/// messages name `place` and the byte offset.
+/// **Errors.** [Fault] `K2201` for damage, `K2202` beyond the limits, `K2203` for an opcode that is not
+/// accepted; messages name `place` and the byte offset.
 public final class PickleMachine {
     private final String place;
     private final PickleInput in;
@@ -32,6 +32,7 @@ public final class PickleMachine {
     private final List<Integer> marks = new ArrayList<>();
     private final Map<Long, PickleValue> memo = new HashMap<>();
     private final Map<Global, Global> globals = new HashMap<>();
+    private final Map<Global, Call> calls = new LinkedHashMap<>();
 
     private PickleMachine(String place, byte[] bytes, int start, PickleLimits limits) {
         this.place = place;
@@ -39,12 +40,27 @@ public final class PickleMachine {
         this.limits = limits;
     }
 
-    /// What one pickle gives, and the offset after its `STOP`.
-    public record Result(PickleValue value, int nextOffset) {}
+    /// What one pickle gives, the offset after its `STOP`, and what Python would have called on the way: the
+    /// first call of each global, also where the result was thrown away.
+    public record Result(PickleValue value, int nextOffset, List<Call> calls) {}
 
-    /// Reads the pickle at the start of `bytes`; what follows its `STOP` is not looked at.
+    /// Reads the pickle that is all of `bytes`.
     public static PickleValue read(String place, byte[] bytes, PickleLimits limits) {
-        return readAt(place, bytes, 0, limits).value();
+        return readAll(place, bytes, limits).value();
+    }
+
+    /// Reads the pickle that is all of `bytes`, with its calls.
+    public static Result readAll(String place, byte[] bytes, PickleLimits limits) {
+        Result result = readAt(place, bytes, 0, limits);
+        if (result.nextOffset() != bytes.length) {
+            throw new Fault(
+                    Code.K2201,
+                    place + ": " + (bytes.length - result.nextOffset())
+                            + " bytes follow the pickle, which ends at byte " + result.nextOffset(),
+                    "something was appended to the file; torch would not look at it",
+                    "copy the file again, and do not trust it if that does not help");
+        }
+        return result;
     }
 
     /// Reads the pickle at `start`.
@@ -58,26 +74,37 @@ public final class PickleMachine {
         }
         PickleMachine machine = new PickleMachine(place, bytes, start, limits);
         PickleValue value = machine.run();
-        return new Result(value, machine.in.offset());
+        return new Result(value, machine.in.offset(), List.copyOf(machine.calls.values()));
     }
 
     private PickleValue run() {
         long opcodes = 0;
         while (true) {
-            if (++opcodes > limits.maxOpcodes() || stack.size() > limits.maxStack() || memo.size() > limits.maxMemo()) {
-                throw beyond();
+            if (++opcodes > limits.maxOpcodes()
+                    || stack.size() > limits.maxStack()
+                    || marks.size() > limits.maxStack()
+                    || memo.size() > limits.maxMemo()) {
+                throw beyond(opcodes);
             }
             if ((opcodes & 0xffff) == 0 && Thread.currentThread().isInterrupted()) {
                 throw new Fault(Code.K9002, "interrupted", "Ctrl-C or a signal asked for it", "run the command again");
             }
             int opcode = in.unsignedByte();
             if (opcode == '.') {
-                return pop();
+                return last();
             }
             if (!literal(opcode) && !container(opcode) && !memoised(opcode) && !object(opcode)) {
                 throw refused(opcode);
             }
         }
+    }
+
+    private PickleValue last() {
+        PickleValue value = pop();
+        if (!stack.isEmpty() || !marks.isEmpty()) {
+            throw damaged("STOP with " + stack.size() + " values and " + marks.size() + " marks left over");
+        }
+        return value;
     }
 
     private boolean literal(int opcode) {
@@ -90,8 +117,8 @@ public final class PickleMachine {
             case 'K' -> push(Int.of(in.unsignedByte()));
             case 'M' -> push(Int.of(in.unsignedShort()));
             case 'L' -> push(new Int(in.textLong()));
-            case 0x8a -> push(new Int(littleEndian(in.bytes(in.unsignedByte()))));
-            case 0x8b -> push(new Int(littleEndian(in.bytes(in.int32()))));
+            case 0x8a -> push(new Int(in.littleEndian(in.unsignedByte())));
+            case 0x8b -> push(new Int(in.littleEndian(in.int32())));
             case 'F' -> push(new Real(in.textDouble()));
             case 'G' -> push(new Real(in.float64BigEndian()));
             case 'S' -> push(new Text(in.quotedLine()));
@@ -169,28 +196,27 @@ public final class PickleMachine {
             }
             case 'R', 0x81 -> {
                 List<PickleValue> call = popMany(2);
-                push(new Call(call.get(0), call.get(1)));
+                push(call(call.get(0), call.get(1)));
             }
             case 0x92 -> {
                 List<PickleValue> call = popMany(3);
-                push(new Call(call.get(0), new Tuple(call.subList(1, 3))));
+                push(call(call.get(0), new Tuple(call.subList(1, 3))));
             }
             case 'i' -> {
                 Global global = global(in.line(), in.line());
-                push(new Call(global, new Tuple(popMark())));
+                push(call(global, new Tuple(popMark())));
             }
             case 'o' -> {
                 List<PickleValue> call = popMark();
                 if (call.isEmpty()) {
                     throw damaged("OBJ without a class");
                 }
-                push(new Call(call.getFirst(), new Tuple(call.subList(1, call.size()))));
+                push(call(call.getFirst(), new Tuple(call.subList(1, call.size()))));
             }
             case 'b' -> build(pop());
             case 'P' -> push(new PersistentId(new Text(in.line())));
             case 'Q' -> push(new PersistentId(pop()));
-            case 0x97 -> throw damaged("an out-of-band buffer, which a file cannot hold");
-            case 0x98 -> {}
+            case 0x98 -> top();
             default -> {
                 return false;
             }
@@ -198,10 +224,17 @@ public final class PickleMachine {
         return true;
     }
 
+    private Call call(PickleValue callable, PickleValue arguments) {
+        Call call = new Call(callable, arguments);
+        if (callable instanceof Global global) {
+            calls.putIfAbsent(global, call);
+        }
+        return call;
+    }
+
     private void build(PickleValue state) {
         switch (top()) {
             case Call call -> call.states().add(state);
-            case Dict dict -> {}
             default -> throw damaged("BUILD on a value that has no state");
         }
     }
@@ -254,14 +287,6 @@ public final class PickleMachine {
             case "01" -> new Bool(true);
             default -> new Int(in.number(line));
         };
-    }
-
-    private static BigInteger littleEndian(byte[] bytes) {
-        byte[] reversed = new byte[bytes.length];
-        for (int i = 0; i < bytes.length; i++) {
-            reversed[i] = bytes[bytes.length - 1 - i];
-        }
-        return bytes.length == 0 ? BigInteger.ZERO : new BigInteger(reversed);
     }
 
     private void protocol(int version) {
@@ -330,22 +355,26 @@ public final class PickleMachine {
         return in.damaged(what);
     }
 
-    private Fault beyond() {
+    private Fault beyond(long opcodes) {
         return new Fault(
                 Code.K2202,
-                place + ": the pickle goes beyond a limit at byte " + in.offset() + " (" + stack.size()
-                        + " values on the stack, " + memo.size() + " in the memo)",
+                place + ": the pickle goes beyond a limit at byte " + in.offset() + " (" + opcodes + " opcodes, "
+                        + stack.size() + " values and " + marks.size() + " marks on the stack, " + memo.size()
+                        + " in the memo)",
                 "metadata of a model is far smaller",
                 "do not trust this file");
     }
 
     private Fault refused(int opcode) {
         boolean extension = opcode == 0x82 || opcode == 0x83 || opcode == 0x84;
+        boolean buffer = opcode == 0x97;
         return new Fault(
                 Code.K2203,
                 place + ": byte 0x" + Integer.toHexString(opcode) + " at offset " + (in.offset() - 1)
-                        + (extension ? " is an EXT opcode" : " is no pickle opcode"),
-                extension ? "torch writes no extension codes" : "the file is damaged or is no pickle",
+                        + (extension
+                                ? " is an EXT opcode"
+                                : buffer ? " is NEXT_BUFFER, for bytes outside the pickle" : " is no pickle opcode"),
+                extension || buffer ? "torch writes no such opcode" : "the file is damaged or is no pickle",
                 "copy the file again");
     }
 }

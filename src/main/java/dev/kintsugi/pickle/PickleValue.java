@@ -3,9 +3,11 @@ package dev.kintsugi.pickle;
 import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 
 /// A value of a pickle. Containers are compared by identity, for a pickle may hold cycles.
 public sealed interface PickleValue {
@@ -32,8 +34,14 @@ public sealed interface PickleValue {
     @SuppressWarnings("ArrayRecordComponent")
     record Bytes(byte[] value) implements PickleValue {}
 
-    /// The name of something importable.
-    record Global(String module, String name) implements PickleValue {
+    /// The name of something importable. Comparable, so that a hash table of names made to collide stays fast.
+    record Global(String module, String name) implements PickleValue, Comparable<Global> {
+        @Override
+        public int compareTo(Global other) {
+            int modules = module.compareTo(other.module);
+            return modules == 0 ? name.compareTo(other.name) : modules;
+        }
+
         /// `torch._utils._rebuild_tensor_v2`.
         public String path() {
             return module + "." + name;
@@ -70,9 +78,15 @@ public sealed interface PickleValue {
         private final List<PickleValue> keys = new ArrayList<>();
         private final List<PickleValue> values = new ArrayList<>();
         private final Map<String, Integer> textKeys = new HashMap<>();
+        private Set<String> repeated = Set.of();
 
         public List<PickleValue> keys() {
             return keys;
+        }
+
+        /// Text keys that were set more than once.
+        public Set<String> repeated() {
+            return repeated;
         }
 
         public List<PickleValue> values() {
@@ -91,6 +105,8 @@ public sealed interface PickleValue {
             if (key instanceof Text text) {
                 Integer known = textKeys.putIfAbsent(text.value(), keys.size());
                 if (known != null) {
+                    repeated = repeated.isEmpty() ? new LinkedHashSet<>() : repeated;
+                    repeated.add(text.value());
                     values.set(known, value);
                     return;
                 }
@@ -100,8 +116,8 @@ public sealed interface PickleValue {
         }
     }
 
-    /// Something that Python would have called: `REDUCE`, `NEWOBJ`, `NEWOBJ_EX`, `INST` or `OBJ`, with what was done
-    /// to the result: the states given to `BUILD`, items set, items appended.
+    /// Something that Python would have called: `REDUCE`, `NEWOBJ`, `NEWOBJ_EX`, `INST` or `OBJ`, with what
+    /// was done to the result: the states given to `BUILD`, items set, items appended.
     final class Call implements PickleValue {
         private final PickleValue callable;
         private final PickleValue arguments;

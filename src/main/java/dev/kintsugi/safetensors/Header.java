@@ -21,10 +21,12 @@ import tools.jackson.core.StreamReadConstraints;
 import tools.jackson.core.StreamReadFeature;
 import tools.jackson.core.json.JsonFactory;
 
-/// The JSON of a file, checked entry by entry. **Units.** `begin` and `end` in bytes from the start of the data.
-record Header(List<Entry> entries, Map<String, String> metadata, int unknownFields) {
+/// The JSON of a file, checked entry by entry. **Units.** `begin` and `end` in bytes from the start of the
+/// data.
+record Header(List<Entry> entries, Map<String, String> metadata, int unknownFields, boolean nullMetadata) {
     private static final JsonFactory JSON = JsonFactory.builder()
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .disable(JsonFactory.Feature.CANONICALIZE_PROPERTY_NAMES)
             .streamReadConstraints(StreamReadConstraints.builder()
                     .maxNestingDepth(32)
                     .maxStringLength(SafetensorsFile.MAX_HEADER_BYTES)
@@ -62,6 +64,7 @@ record Header(List<Entry> entries, Map<String, String> metadata, int unknownFiel
         private final List<Entry> entries = new ArrayList<>();
         private final Map<String, String> metadata = new LinkedHashMap<>();
         private int unknown;
+        private boolean nullMetadata;
 
         Reading(JsonParser parser) {
             this.parser = parser;
@@ -70,7 +73,7 @@ record Header(List<Entry> entries, Map<String, String> metadata, int unknownFiel
         Header header() {
             expect(parser.nextToken(), JsonToken.START_OBJECT, "the header");
             while (parser.nextToken() != JsonToken.END_OBJECT) {
-                String name = parser.currentName();
+                String name = encodable(parser.currentName());
                 if (name.equals("__metadata__")) {
                     metadata();
                 } else {
@@ -80,20 +83,38 @@ record Header(List<Entry> entries, Map<String, String> metadata, int unknownFiel
             if (parser.nextToken() != null) {
                 throw damaged("something follows the header's closing brace");
             }
-            return new Header(entries, metadata, unknown);
+            return new Header(entries, metadata, unknown, nullMetadata);
         }
 
         private void metadata() {
             JsonToken token = parser.nextToken();
             if (token == JsonToken.VALUE_NULL) {
+                nullMetadata = true;
                 return;
             }
             expect(token, JsonToken.START_OBJECT, "__metadata__");
             while (parser.nextToken() != JsonToken.END_OBJECT) {
                 String key = parser.currentName();
                 expect(parser.nextToken(), JsonToken.VALUE_STRING, "__metadata__." + key);
-                metadata.put(key, parser.getString());
+                metadata.put(encodable(key), encodable(parser.getString()));
             }
+        }
+
+        /// Half a surrogate pair cannot be written as UTF-8; the reference refuses it too.
+        private static String encodable(String text) {
+            for (int i = 0; i < text.length(); i++) {
+                char c = text.charAt(i);
+                if (!Character.isSurrogate(c)) {
+                    continue;
+                }
+                if (Character.isLowSurrogate(c)
+                        || i + 1 == text.length()
+                        || !Character.isLowSurrogate(text.charAt(i + 1))) {
+                    throw damaged("a text in the header holds half a surrogate pair");
+                }
+                i++;
+            }
+            return text;
         }
 
         private Entry entry(String name) {

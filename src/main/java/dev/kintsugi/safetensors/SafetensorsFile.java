@@ -6,7 +6,8 @@ import dev.kintsugi.io.MappedFile;
 import dev.kintsugi.tensor.Tensor;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.charset.CharacterCodingException;
+import java.nio.CharBuffer;
+import java.nio.charset.CoderResult;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -87,6 +88,13 @@ public final class SafetensorsFile {
         for (Header.Entry entry : header.entries()) {
             tensors.put(entry.name(), new StoredTensor(entry.spec(), file, dataStart + entry.begin()));
         }
+        if (header.nullMetadata()) {
+            notes.add(file.name() + ": __metadata__ is null");
+        }
+        char last = json.charAt(json.length() - 1);
+        if (last != '}' && last != ' ') {
+            notes.add(file.name() + ": the header is padded with other blanks than spaces");
+        }
         if (header.unknownFields() > 0) {
             notes.add(file.name() + ": " + header.unknownFields() + " unknown fields in the header");
         }
@@ -94,14 +102,13 @@ public final class SafetensorsFile {
     }
 
     private static String decode(byte[] bytes) {
-        try {
-            return StandardCharsets.UTF_8
-                    .newDecoder()
-                    .decode(ByteBuffer.wrap(bytes))
-                    .toString();
-        } catch (CharacterCodingException e) {
-            throw new Fault(Code.K2301, "the header is no UTF-8", "the file is damaged", "copy it again", e);
+        CharBuffer text = CharBuffer.allocate(bytes.length);
+        ByteBuffer in = ByteBuffer.wrap(bytes);
+        CoderResult result = StandardCharsets.UTF_8.newDecoder().decode(in, text, true);
+        if (result.isError()) {
+            throw Header.damaged("the header is no UTF-8 at byte " + (8 + in.position()) + " of the file");
         }
+        return text.flip().toString();
     }
 
     private static void checkTiling(List<Header.Entry> entries, long dataBytes) {

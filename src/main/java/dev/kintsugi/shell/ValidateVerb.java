@@ -50,6 +50,7 @@ final class ValidateVerb extends Verb {
         HubModel hub = model.hub(options);
         ValidationReport report =
                 session().work("validate", job -> Validation.run(hub, replicas, call.has("data"), job));
+        model.checkUnchanged();
         List<Finding> findings = new ArrayList<>(report.findings());
         call.value("against").ifPresent(name -> {
             StateDict reference = session().model(name).tensors();

@@ -14,6 +14,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
@@ -29,7 +30,9 @@ import java.util.function.Function;
 /// **Source.** `torch/distributed/device_mesh.py`, `_mesh_layout.py`, `tensor/_dtensor_spec.py` of these
 /// versions.
 final class DTensorSpecReader {
-    private static final int MAX_RANKS = 1 << 24;
+    private static final int MAX_RANKS = 1 << 20;
+    private static final int MAX_AXES = 64;
+    private static final int MAX_NESTING = 3;
 
     private final Function<PickleValue, StridedTensor> tensors;
     private final OptionalInt fileRank;
@@ -104,7 +107,7 @@ final class DTensorSpecReader {
             return Pickled.field(fields, "_layout")
                     .map(layout -> fromLayout(names, layout, fields))
                     .orElseGet(() -> fromTensor(names, fields));
-        } catch (IllegalArgumentException e) {
+        } catch (IllegalArgumentException | ArithmeticException e) {
             throw Pickled.fault("a DeviceMesh that is none: " + e.getMessage());
         }
     }
@@ -136,23 +139,35 @@ final class DTensorSpecReader {
         int[] map = ranks(tensors.apply(Pickled.require(fields, "a DeviceMesh", "_rank_map")));
         Axes axes = Axes.of(layout);
         int[] positions = axes.positions();
-        for (int shift = 0; shift < map.length; shift++) {
-            int[] ranks = new int[positions.length];
-            boolean mine = fileRank.isEmpty();
-            boolean fits = true;
-            for (int i = 0; i < positions.length && fits; i++) {
-                fits = positions[i] + shift < map.length;
-                if (fits) {
-                    ranks[i] = map[positions[i] + shift];
-                    mine |= fileRank.isPresent() && ranks[i] == fileRank.getAsInt();
-                }
-            }
-            if (fits && mine && isTranslate(axes, shift)) {
+        for (int shift : shifts(map, positions)) {
+            if (isTranslate(axes, shift)) {
+                int[] ranks = new int[positions.length];
+                Arrays.setAll(ranks, i -> map[positions[i] + shift]);
                 return DeviceMesh.of(names, axes.meshShape(), ranks);
             }
         }
         throw Pickled.fault("a DeviceMesh of " + axes.meshShape() + " over " + map.length + " ranks without rank "
                 + (fileRank.isPresent() ? fileRank.getAsInt() : "?"));
+    }
+
+    /// How far `positions` may be moved over `map` so that they stay in it and cover this file's rank, in
+    /// order.
+    private int[] shifts(int[] map, int[] positions) {
+        int last = Arrays.stream(positions).max().orElse(0);
+        if (fileRank.isEmpty()) {
+            return last < map.length ? new int[] {0} : new int[0];
+        }
+        int mine = 0;
+        while (mine < map.length && map[mine] != fileRank.getAsInt()) {
+            mine++;
+        }
+        int place = mine;
+        return Arrays.stream(positions)
+                .map(p -> place - p)
+                .filter(s -> s >= 0 && s < map.length - last && place < map.length)
+                .sorted()
+                .distinct()
+                .toArray();
     }
 
     /// A shift that itself lies on an axis would only rotate the slice onto itself.
@@ -212,8 +227,16 @@ final class DTensorSpecReader {
         }
 
         private void addDim(PickleValue shape, PickleValue stride) {
+            perMeshDim.add(flatten(shape, stride, 0));
+        }
+
+        /// Adds the axes of one mesh dim and says how many they are.
+        private int flatten(PickleValue shape, PickleValue stride, int depth) {
             List<PickleValue> extents = axisItems(shape);
             List<PickleValue> steps = axisItems(stride);
+            if (depth > MAX_NESTING || extents.size() > MAX_AXES) {
+                throw Pickled.fault("an axis nested too deep, or of " + extents.size() + " parts");
+            }
             if (extents.size() != steps.size()) {
                 throw Pickled.fault("an axis of " + extents.size() + " shapes and " + steps.size() + " strides");
             }
@@ -224,12 +247,13 @@ final class DTensorSpecReader {
                     strides.add(positive(steps.get(i)));
                     flat++;
                 } else {
-                    Axes nested = new Axes(shapes, strides, new ArrayList<>());
-                    nested.addDim(extents.get(i), steps.get(i));
-                    flat += nested.perMeshDim.getFirst();
+                    flat += flatten(extents.get(i), steps.get(i), depth + 1);
+                }
+                if (shapes.size() > MAX_AXES) {
+                    throw Pickled.fault("a DeviceMesh of more than " + MAX_AXES + " axes");
                 }
             }
-            perMeshDim.add(flat);
+            return flat;
         }
 
         private static long positive(PickleValue value) {

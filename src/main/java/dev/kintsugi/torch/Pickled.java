@@ -15,12 +15,18 @@ import dev.kintsugi.pickle.PickleValue.Real;
 import dev.kintsugi.pickle.PickleValue.Sequence;
 import dev.kintsugi.pickle.PickleValue.Text;
 import dev.kintsugi.pickle.PickleValue.Tuple;
+import dev.kintsugi.tensor.Region;
 import dev.kintsugi.tensor.Shape;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
 
 /// Typed looks at pickled values; a value of another type is a [Fault] `K2204` that says what was expected.
 public final class Pickled {
+    /// The most dims a tensor may have, as many as torch allows.
+    public static final int MAX_DIMS = 64;
+
     private Pickled() {}
 
     /// The items of a tuple, a list or a `torch.Size`.
@@ -82,7 +88,7 @@ public final class Pickled {
     /// A shape, offsets or strides: whole numbers, none negative.
     public static Shape shape(PickleValue value, String role) {
         List<PickleValue> items = items(value, role);
-        if (items.size() > 64) {
+        if (items.size() > MAX_DIMS) {
             throw fault(role + " of " + items.size() + " dims");
         }
         long[] dims = new long[items.size()];
@@ -94,11 +100,41 @@ public final class Pickled {
         }
         Shape shape = Shape.of(dims);
         try {
+            shape.denseStrides();
             shape.elementCount();
         } catch (ArithmeticException e) {
             throw fault(role + " " + shape + " holds more elements than a file can");
         }
         return shape;
+    }
+
+    /// Strides: whole numbers, none negative, as many as a tensor may have dims.
+    public static Shape strides(PickleValue value, String role) {
+        List<PickleValue> items = items(value, role);
+        if (items.size() > MAX_DIMS) {
+            throw fault(role + " of " + items.size() + " dims");
+        }
+        long[] strides = new long[items.size()];
+        for (int i = 0; i < strides.length; i++) {
+            strides[i] = number(items.get(i), role);
+            if (strides[i] < 0) {
+                throw fault(role + " with the negative stride " + strides[i]);
+            }
+        }
+        return Shape.of(strides);
+    }
+
+    /// The box at `offset` of the extent `shape`, `role` in messages.
+    public static Region region(Shape offset, Shape shape, String role) {
+        if (offset.ndim() != shape.ndim()) {
+            throw fault(role + " with offsets " + offset + " and sizes " + shape);
+        }
+        for (int dim = 0; dim < shape.ndim(); dim++) {
+            if (offset.dim(dim) > Long.MAX_VALUE - shape.dim(dim)) {
+                throw fault(role + " with offsets " + offset + " and sizes " + shape + ", which no tensor reaches");
+            }
+        }
+        return new Region(offset, shape);
     }
 
     /// The fields of an object: what `BUILD` was given, as a dict or as torch's pair of dict and slots.
@@ -170,12 +206,34 @@ public final class Pickled {
         return fault(role + " is " + describe(value));
     }
 
+    /// A dict in which `names` are set twice: Python would keep the later of them and say nothing.
+    public static Fault twice(Set<String> names) {
+        return new Fault(
+                Code.K4013,
+                "a dict sets " + names.iterator().next() + " twice"
+                        + (names.size() > 1 ? ", and " + (names.size() - 1) + " other names too" : ""),
+                "no torch writes such a file; Python would quietly keep the later value",
+                "do not trust this file; write it again with torch.save");
+    }
+
     public static Fault fault(String what) {
         return new Fault(
                 Code.K2204,
                 what,
                 "the file is damaged, or was written by a torch whose layout is not known",
                 "copy the file again, or report the torch version that wrote it");
+    }
+
+    /// A call as Python would spell it, its arguments in a few words each: `posix.system("id")`.
+    public static String describeCall(Call call) {
+        List<PickleValue> arguments =
+                call.arguments() instanceof Tuple tuple ? tuple.items() : List.of(call.arguments());
+        String listed = arguments.stream().limit(4).map(Pickled::describe).collect(Collectors.joining(", "));
+        return shortened(call.path()) + "(" + listed + (arguments.size() > 4 ? ", …" : "") + ")";
+    }
+
+    private static String shortened(String text) {
+        return text.length() > 60 ? text.substring(0, 60) + "…" : text;
     }
 
     /// What a value is, in a few words and without following references.
@@ -185,14 +243,14 @@ public final class Pickled {
             case Bool b -> b.value() ? "True" : "False";
             case Int i -> i.value().bitLength() < 128 ? i.value().toString() : "a huge number";
             case Real r -> Double.toString(r.value());
-            case Text t -> '"' + (t.value().length() > 60 ? t.value().substring(0, 60) + "…" : t.value()) + '"';
+            case Text t -> '"' + shortened(t.value()) + '"';
             case Bytes b -> b.value().length + " bytes";
-            case Global g -> "the global " + g.path();
+            case Global g -> "the global " + shortened(g.path());
             case PersistentId p -> "a persistent id";
             case Tuple t -> "a tuple of " + t.items().size();
             case Sequence s -> "a list of " + s.items().size();
             case Dict d -> "a dict of " + d.size();
-            case Call c -> "a call of " + c.path();
+            case Call c -> "a call of " + shortened(c.path());
         };
     }
 }

@@ -13,6 +13,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.zip.CRC32;
 
 /// A file of `torch.save`, or one of several in a `.distcp` file: its pickle and its storages.
 ///
@@ -26,7 +27,7 @@ public final class TorchFile {
     private final long baseOffset;
     private final ZipArchive archive;
     private final String prefix;
-    private final PickleValue root;
+    private final PickleMachine.Result pickle;
 
     private TorchFile(String place, Path path, long baseOffset, ZipArchive archive, String prefix) {
         this.place = place;
@@ -34,7 +35,7 @@ public final class TorchFile {
         this.baseOffset = baseOffset;
         this.archive = archive;
         this.prefix = prefix;
-        this.root = readPickle();
+        this.pickle = readPickle();
     }
 
     /// Reads the directory and the pickle of `file`.
@@ -60,8 +61,15 @@ public final class TorchFile {
                     "check that this is a file of torch.save");
         }
         String name = pickles.getFirst();
-        return new TorchFile(
-                place, file.path(), byteOffset, archive, name.substring(0, name.length() - PICKLE.length()));
+        String folder = name.substring(0, name.length() - PICKLE.length());
+        if (archive.find(folder + "constants.pkl").isPresent()) {
+            throw new Fault(
+                    Code.K4012,
+                    place + ": a TorchScript program, not a state dict",
+                    "it holds code, which is not looked at",
+                    "save its state_dict() with torch.save");
+        }
+        return new TorchFile(place, file.path(), byteOffset, archive, folder);
     }
 
     /// Why `source` is no zip archive, as far as its first bytes tell.
@@ -94,7 +102,7 @@ public final class TorchFile {
                 next);
     }
 
-    private PickleValue readPickle() {
+    private PickleMachine.Result readPickle() {
         find("byteorder").ifPresent(record -> {
             ByteSource bytes = archive.open(record);
             String order = new String(bytes.bytes(0, (int) Math.min(16, bytes.byteCount())), StandardCharsets.US_ASCII);
@@ -115,7 +123,18 @@ public final class TorchFile {
                     "do not trust this file");
         }
         byte[] bytes = archive.open(record).bytes(0, (int) record.byteCount());
-        return PickleMachine.read(place, bytes, PickleLimits.DEFAULT);
+        CRC32 crc = new CRC32();
+        crc.update(bytes);
+        if (record.crc32() != 0 && record.crc32() != crc.getValue()) {
+            throw new Fault(
+                    Code.K2105,
+                    String.format(
+                            "%s: the CRC-32 of record %s is %08x, the archive says %08x",
+                            place, record.name(), crc.getValue(), record.crc32()),
+                    "the file was damaged on the way, or changed after it was saved",
+                    "copy the file again");
+        }
+        return PickleMachine.readAll(place, bytes, PickleLimits.DEFAULT);
     }
 
     private Optional<ZipRecord> find(String name) {
@@ -124,7 +143,15 @@ public final class TorchFile {
 
     /// The pickled value.
     public PickleValue root() {
-        return root;
+        return pickle.value();
+    }
+
+    /// The calls in the pickle that torch writes for no tensor, as a person reads them. None was made.
+    public List<String> opaqueCalls() {
+        return pickle.calls().stream()
+                .filter(call -> !KnownCalls.contains(call.path()))
+                .map(Pickled::describeCall)
+                .toList();
     }
 
     public ZipArchive archive() {

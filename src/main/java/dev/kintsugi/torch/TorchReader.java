@@ -38,8 +38,12 @@ public final class TorchReader {
             "torch.distributed._tensor.DTensor");
     private static final String SHARDED_TENSOR_TYPE = "torch.distributed._shard.sharded_tensor.api.ShardedTensor";
 
+    /// A parameter of a tensor subclass of a parameter is three.
+    private static final int MAX_DEPTH = 32;
+
     private final TorchFile file;
     private final DTensorSpecReader specReader;
+    private int depth;
     private final Map<String, Storage> storages = new HashMap<>();
     private final Map<PickleValue, DTensorSpecReader.Spec> specs = new IdentityHashMap<>();
 
@@ -51,6 +55,18 @@ public final class TorchReader {
 
     /// What `value` is. **Errors.** [Fault] if it claims to be a tensor and is not a sound one.
     public TorchValue read(PickleValue value) {
+        if (depth == MAX_DEPTH) {
+            throw Pickled.fault("a tensor wrapped in more than " + MAX_DEPTH + " others");
+        }
+        depth++;
+        try {
+            return unwrap(value);
+        } finally {
+            depth--;
+        }
+    }
+
+    private TorchValue unwrap(PickleValue value) {
         if (!(value instanceof Call call)) {
             return new TorchValue.Other(value);
         }
@@ -163,15 +179,14 @@ public final class TorchReader {
     private static Region region(PickleValue.Dict box) {
         Shape offset = Pickled.shape(Pickled.require(box, "a shard", "shard_offsets"), "the offsets of a shard");
         Shape extent = Pickled.shape(Pickled.require(box, "a shard", "shard_sizes"), "the sizes of a shard");
-        if (offset.ndim() != extent.ndim()) {
-            throw Pickled.fault("a shard with offsets " + offset + " and sizes " + extent);
-        }
-        return new Region(offset, extent);
+        return Pickled.region(offset, extent, "a shard");
     }
 
     private static DType shardedDtype(PickleValue properties) {
         Call call = Pickled.call(properties, "the properties of a ShardedTensor");
-        if (call.states().size() == 1 && call.states().getFirst() instanceof PickleValue.Tuple tuple) {
+        if (call.states().size() == 1
+                && call.states().getFirst() instanceof PickleValue.Tuple tuple
+                && !tuple.items().isEmpty()) {
             return dtype(tuple.items().getFirst());
         }
         return dtype(Pickled.require(Pickled.fields(call), "the properties of a ShardedTensor", "dtype"));
@@ -207,25 +222,14 @@ public final class TorchReader {
         DType dtype = untyped ? dtype(arguments.get(6)) : reference.dtype();
         long first = Pickled.number(arguments.get(1), "a storage offset");
         Shape shape = Pickled.shape(arguments.get(2), "the size of a tensor");
-        Shape strides = strides(arguments.get(3));
+        Shape strides = Pickled.strides(arguments.get(3), "the strides of a tensor");
         if (first < 0 || strides.ndim() != shape.ndim()) {
             throw Pickled.fault("a tensor " + shape + " with strides " + strides + " from element " + first);
         }
         Storage storage = storages.computeIfAbsent(reference.key(), file::storage);
+        reference.checkSize(storage);
         checkFits(new TensorSpec(dtype, shape), storage, first, strides);
         return new StridedTensor(new TensorSpec(dtype, shape), storage, first, strides);
-    }
-
-    private static Shape strides(PickleValue value) {
-        List<PickleValue> items = Pickled.items(value, "the strides of a tensor");
-        long[] strides = new long[items.size()];
-        for (int i = 0; i < strides.length; i++) {
-            strides[i] = Pickled.number(items.get(i), "a stride");
-            if (strides[i] < 0) {
-                throw Pickled.fault("a negative stride");
-            }
-        }
-        return Shape.of(strides);
     }
 
     private void checkFits(TensorSpec spec, Storage storage, long first, Shape strides) {
@@ -258,20 +262,47 @@ public final class TorchReader {
     }
 
     /// A persistent id: `('storage', class, key, location, count)`.
-    private record StorageReference(Optional<DType> typed, String key) {
+    private record StorageReference(Optional<DType> typed, String key, long count) {
         static StorageReference of(PickleValue value) {
             if (!(value instanceof PersistentId id)) {
                 throw Pickled.unexpected(value, "a storage");
             }
             List<PickleValue> parts = Pickled.items(id.id(), "a storage's id");
-            if (parts.size() < 5 || !(parts.get(1) instanceof Global type)) {
+            if (parts.size() < 5 || parts.size() > 6) {
                 throw Pickled.fault("a storage's id with " + parts.size() + " parts");
             }
-            String key = Pickled.text(parts.get(2), "a storage's key");
-            if (Pickled.number(parts.get(4), "a storage's count") < 0) {
-                throw Pickled.fault("a storage of a negative count");
+            if (!(parts.get(1) instanceof Global type)) {
+                throw Pickled.unexpected(parts.get(1), "a storage's class");
             }
-            return new StorageReference(storageDtype(type.name()), key);
+            if (!Pickled.text(parts.get(0), "the kind of a persistent id").equals("storage")) {
+                throw Pickled.unexpected(parts.get(0), "the kind of a persistent id");
+            }
+            String key = Pickled.text(parts.get(2), "a storage's key");
+            Pickled.text(parts.get(3), "a storage's location");
+            long count = Pickled.number(parts.get(4), "a storage's count");
+            if (count < 0) {
+                throw Pickled.fault("a storage of the negative count " + count);
+            }
+            return new StorageReference(storageDtype(type.name()), key, count);
+        }
+
+        /// Checks that the record is as long as the id says.
+        void checkSize(Storage storage) {
+            long width = typed.map(DType::byteWidth).orElse(1);
+            long held = storage.bytes().byteCount();
+            if (held % width != 0 || held / width != count) {
+                throw new Fault(
+                        Code.K2103,
+                        String.format(
+                                Locale.ROOT,
+                                "storage %s holds %,d bytes, its id says %,d elements of %d bytes",
+                                storage.record().substring(storage.record().lastIndexOf('/') + 1),
+                                held,
+                                count,
+                                width),
+                        "the file was cut short, or put together from parts",
+                        "copy the file again");
+            }
         }
 
         DType dtype() {

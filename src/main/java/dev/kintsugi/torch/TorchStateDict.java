@@ -1,5 +1,6 @@
 package dev.kintsugi.torch;
 
+import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.pickle.PickleValue;
 import dev.kintsugi.pickle.PickleValue.Call;
@@ -9,12 +10,17 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.OptionalInt;
 import java.util.SequencedMap;
+import java.util.Set;
 
 /// The state dict a file of `torch.save` holds: its values by name, in the order of the file.
 ///
-/// A state dict under one of the keys `state_dict`, `model_state_dict`, `model` or `module` of the outer dict is
-/// found too; nested dicts are joined by dots.
-public record TorchStateDict(SequencedMap<String, TorchValue> values) {
+/// A state dict under one of the keys `state_dict`, `model_state_dict`, `model` or `module` of the outer dict
+/// is found too; nested dicts are joined by dots.
+///
+/// `opaqueCalls` is what [TorchFile#opaqueCalls()] says.
+public record TorchStateDict(SequencedMap<String, TorchValue> values, List<String> opaqueCalls) {
+    private static final int MAX_DEPTH = 64;
+    private static final long MAX_NAME_CHARACTERS = 1L << 28;
     private static final List<String> WRAPPERS = List.of("state_dict", "model_state_dict", "model", "module");
 
     /// Reads the root of `file`, which rank `rank` wrote.
@@ -23,9 +29,9 @@ public record TorchStateDict(SequencedMap<String, TorchValue> values) {
     public static TorchStateDict read(TorchFile file, OptionalInt rank) {
         Dict root = entries(file.root());
         TorchReader reader = new TorchReader(file, rank);
-        SequencedMap<String, TorchValue> values = new LinkedHashMap<>();
-        collect(reader, "", unwrap(reader, root), values);
-        return new TorchStateDict(values);
+        Walk walk = new Walk(reader, new LinkedHashMap<>());
+        walk.collect("", unwrap(reader, root));
+        return new TorchStateDict(walk.values, file.opaqueCalls());
     }
 
     private static Dict unwrap(TorchReader reader, Dict root) {
@@ -41,19 +47,56 @@ public record TorchStateDict(SequencedMap<String, TorchValue> values) {
         return root;
     }
 
-    private static void collect(TorchReader reader, String prefix, Dict dict, SequencedMap<String, TorchValue> into) {
-        for (int i = 0; i < dict.size(); i++) {
-            String name = prefix + name(dict.keys().get(i));
-            PickleValue value = dict.values().get(i);
-            if (isDict(value) && prefix.length() < 4096) {
-                collect(reader, name + ".", entries(value), into);
-                continue;
+    /// One pass over nested dicts, which may hold themselves or one another many times over.
+    private static final class Walk {
+        private final TorchReader reader;
+        private final SequencedMap<String, TorchValue> values;
+        private long characters;
+        private int depth;
+
+        Walk(TorchReader reader, SequencedMap<String, TorchValue> values) {
+            this.reader = reader;
+            this.values = values;
+        }
+
+        void collect(String prefix, Dict dict) {
+            if (!dict.repeated().isEmpty()) {
+                throw Pickled.twice(dict.repeated());
             }
+            if (++depth > MAX_DEPTH) {
+                throw beyond("dicts nested deeper than " + MAX_DEPTH + ", or within themselves");
+            }
+            for (int i = 0; i < dict.size(); i++) {
+                String name = prefix + name(dict.keys().get(i));
+                characters += name.length() + 1;
+                if (characters > MAX_NAME_CHARACTERS) {
+                    throw beyond("names of more than " + MAX_NAME_CHARACTERS + " characters together");
+                }
+                PickleValue value = dict.values().get(i);
+                if (isDict(value)) {
+                    collect(name + ".", entries(value));
+                } else {
+                    put(name, value);
+                }
+            }
+            depth--;
+        }
+
+        private void put(String name, PickleValue value) {
+            TorchValue read;
             try {
-                into.put(name, reader.read(value));
+                read = reader.read(value);
             } catch (Fault e) {
                 throw e.at(name);
             }
+            if (values.put(name, read) != null) {
+                throw Pickled.twice(Set.of(name));
+            }
+        }
+
+        private static Fault beyond(String what) {
+            return new Fault(
+                    Code.K2202, "the file holds " + what, "a state dict is far smaller", "do not trust this file");
         }
     }
 
@@ -67,7 +110,8 @@ public record TorchStateDict(SequencedMap<String, TorchValue> values) {
                 || (value instanceof Call call && call.path().equals("collections.OrderedDict"));
     }
 
-    /// The entries of a dict or an `OrderedDict`. **Errors.** [dev.kintsugi.fault.Fault] `K2204` for anything else.
+    /// The entries of a dict or an `OrderedDict`. **Errors.** [dev.kintsugi.fault.Fault] `K2204` for anything
+    /// else.
     public static Dict entries(PickleValue value) {
         if (value instanceof Dict dict) {
             return dict;

@@ -33,8 +33,12 @@ public final class ZipArchive {
     private static final int CENTRAL_BYTES = 46;
     private static final int MAX_COMMENT = 0xffff;
     private static final long MAX_DIRECTORY_BYTES = 512L << 20;
-    private static final int MAX_ENTRIES = 4_000_000;
+    /// The most entries an archive may have.
+    public static final int MAX_ENTRIES = 4_000_000;
     private static final long MAX_DEFLATE_RATIO = 1032;
+
+    /// The largest deflated record that is read; stored ones are not limited. **Units.** Bytes.
+    public static final long MAX_INFLATED_BYTES = 1L << 30;
     private static final long UINT32 = 0xffffffffL;
 
     private final String place;
@@ -132,6 +136,7 @@ public final class ZipArchive {
     private static final class Reader {
         private final String place;
         private final ByteSource source;
+        private long directoryOffset;
 
         Reader(String place, ByteSource source) {
             this.place = place;
@@ -147,7 +152,7 @@ public final class ZipArchive {
             int disk = tail.getShort(4) & 0xffff;
             long count = tail.getShort(10) & 0xffff;
             long directoryBytes = tail.getInt(12) & UINT32;
-            long directoryOffset = tail.getInt(16) & UINT32;
+            directoryOffset = tail.getInt(16) & UINT32;
             if (count == 0xffff || directoryBytes == UINT32 || directoryOffset == UINT32) {
                 ByteBuffer wide = end64(end);
                 disk = wide.getInt(16);
@@ -215,9 +220,12 @@ public final class ZipArchive {
                 }
                 ZipRecord record = entry(directory, at, nameBytes, extraBytes);
                 if (records.put(record.name(), record) != null) {
-                    throw damaged(place, "two entries are named " + record.name());
+                    throw damaged(place, "two entries are named " + record.name() + "; torch would take the later one");
                 }
                 at = next;
+            }
+            if (at != directory.limit()) {
+                throw damaged(place, "the zip directory holds more than the " + count + " entries it counts");
             }
             checkOverlap(records);
             return Collections.unmodifiableSequencedMap(records);
@@ -229,24 +237,32 @@ public final class ZipArchive {
             String name = new String(rawName, StandardCharsets.UTF_8);
             int flags = directory.getShort(at + 8);
             int method = directory.getShort(at + 10) & 0xffff;
-            if ((flags & 0x2041) != 0 || (method != 0 && method != 8)) {
+            if ((flags & 0x2061) != 0 || (method != 0 && method != 8)) {
                 throw new Fault(
                         Code.K2104,
-                        place + ": entry " + name + " is encrypted or compressed by method " + method,
+                        place + ": entry " + name + " is encrypted, a patch, or compressed by method " + method,
                         "torch writes stored entries; deflated ones are read too",
                         "save the checkpoint again with torch.save");
             }
             long[] wide = wideFields(directory, at, at + CENTRAL_BYTES + nameBytes, extraBytes, name);
-            long dataOffset = dataOffset(wide[2], rawName, name);
             long stored = wide[1];
-            if (stored < 0 || wide[0] < 0 || dataOffset > source.byteCount() - stored) {
+            long dataOffset = dataOffset(wide, method, rawName, name);
+            if (stored < 0 || wide[0] < 0 || dataOffset > directoryOffset - stored) {
                 throw damaged(
                         place,
-                        "entry " + name + " holds " + stored + " bytes from byte " + dataOffset + ", the file only "
-                                + source.byteCount());
+                        "entry " + name + " holds " + stored + " bytes from byte " + dataOffset
+                                + ", the directory begins at " + directoryOffset + " of " + source.byteCount());
             }
             if (method == 8 && wide[0] / MAX_DEFLATE_RATIO > stored) {
                 throw damaged(place, "entry " + name + " claims to inflate " + stored + " bytes to " + wide[0]);
+            }
+            if (method == 8 && wide[0] > MAX_INFLATED_BYTES) {
+                throw new Fault(
+                        Code.K2104,
+                        place + ": entry " + name + " is deflated and holds " + wide[0] + " bytes, the limit is "
+                                + MAX_INFLATED_BYTES,
+                        "torch stores its records; larger deflated ones do not fit into memory",
+                        "save the checkpoint again with torch.save");
             }
             if (method == 0 && stored != wide[0]) {
                 throw damaged(place, "entry " + name + " is stored, yet has two sizes: " + stored + ", " + wide[0]);
@@ -254,7 +270,8 @@ public final class ZipArchive {
             return new ZipRecord(name, method == 8, directory.getInt(at + 16) & UINT32, stored, wide[0], dataOffset);
         }
 
-        /// Size, compressed size and offset of the local header, from the ZIP64 extra field where they do not fit.
+        /// Size, compressed size and offset of the local header, from the ZIP64 extra field where they do not
+        /// fit.
         private long[] wideFields(ByteBuffer directory, int at, int extraAt, int extraBytes, String name) {
             long[] fields = {
                 directory.getInt(at + 24) & UINT32,
@@ -287,7 +304,8 @@ public final class ZipArchive {
             return fields;
         }
 
-        private long dataOffset(long localOffset, byte[] rawName, String name) {
+        private long dataOffset(long[] wide, int method, byte[] rawName, String name) {
+            long localOffset = wide[2];
             if (localOffset > source.byteCount() - LOCAL_BYTES) {
                 throw damaged(place, "entry " + name + " lies outside the file");
             }
@@ -300,7 +318,18 @@ public final class ZipArchive {
                     || !Arrays.equals(source.bytes(localOffset + LOCAL_BYTES, nameBytes), rawName)) {
                 throw damaged(place, "the local header of entry " + name + " does not match the directory");
             }
+            if ((local.getShort(8) & 0xffff) != method
+                    || disagrees(local.getInt(18) & UINT32, wide[1])
+                    || disagrees(local.getInt(22) & UINT32, wide[0])) {
+                throw damaged(
+                        place, "the local header of entry " + name + " says another size or method than the directory");
+            }
             return localOffset + LOCAL_BYTES + nameBytes + extraBytes;
+        }
+
+        /// A size in a local header may be left to the directory (0, or all ones), but not be another.
+        private static boolean disagrees(long local, long central) {
+            return local != 0 && local != UINT32 && local != central;
         }
 
         private void checkOverlap(SequencedMap<String, ZipRecord> records) {

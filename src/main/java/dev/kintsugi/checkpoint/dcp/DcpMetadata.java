@@ -65,7 +65,8 @@ public record DcpMetadata(
         return read(file.name(), file.bytes(0, (int) file.byteCount()));
     }
 
-    /// Reads the pickle `bytes`. **Errors.** [Fault] `K2201` to `K2204`, `K2102` for a chunk that is stored nowhere.
+    /// Reads the pickle `bytes`. **Errors.** [Fault] `K2201` to `K2204`, `K2102` for a chunk that is stored
+    /// nowhere.
     public static DcpMetadata read(String place, byte[] bytes) {
         try {
             return read(PickleMachine.read(place, bytes, PickleLimits.DEFAULT));
@@ -82,6 +83,9 @@ public record DcpMetadata(
         Dict fields = Pickled.fields(call);
         Map<Index, Stored> stored = stored(dict(Pickled.require(fields, "the metadata", "storage_data")));
         Dict entries = dict(Pickled.require(fields, "the metadata", "state_dict_metadata"));
+        if (!entries.repeated().isEmpty()) {
+            throw Pickled.twice(entries.repeated());
+        }
         SequencedMap<String, Entry> tensors = new LinkedHashMap<>();
         List<String> objects = new ArrayList<>();
         Map<String, StoredChunk> places = new HashMap<>();
@@ -144,10 +148,7 @@ public record DcpMetadata(
             Dict box = Pickled.fields(Pickled.call(chunk, "a chunk of " + name));
             Shape offset = Pickled.shape(Pickled.require(box, "a chunk", "offsets"), "the offsets of a chunk");
             Shape extent = Pickled.shape(Pickled.require(box, "a chunk", "sizes"), "the sizes of a chunk");
-            if (offset.ndim() != extent.ndim()) {
-                throw Pickled.fault("a chunk of " + name + " with offsets " + offset + " and sizes " + extent);
-            }
-            Region region = new Region(offset, extent);
+            Region region = Pickled.region(offset, extent, "a chunk of " + name);
             Stored where = Optional.ofNullable(stored.get(new Index(name, offset)))
                     .orElseThrow(() -> new Fault(
                             Code.K2102,
@@ -161,7 +162,9 @@ public record DcpMetadata(
 
     private static DType dtype(PickleValue properties) {
         Call call = Pickled.call(properties, "the properties of a tensor");
-        if (call.states().size() == 1 && call.states().getFirst() instanceof PickleValue.Tuple tuple) {
+        if (call.states().size() == 1
+                && call.states().getFirst() instanceof PickleValue.Tuple tuple
+                && !tuple.items().isEmpty()) {
             return TorchReader.dtype(tuple.items().getFirst());
         }
         return TorchReader.dtype(Pickled.require(Pickled.fields(call), "the properties of a tensor", "dtype"));

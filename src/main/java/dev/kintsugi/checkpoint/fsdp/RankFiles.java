@@ -31,6 +31,7 @@ record RankFiles(
         Optional<Integer> fsdpVersion,
         boolean configFound,
         List<String> ignored) {
+    private static final long MAX_CONFIG_BYTES = 1 << 20;
     private static final Pattern NAME = Pattern.compile("model_world_size_(\\d{1,7})_rank_(\\d{1,7})\\.pt");
     private static final Pattern OPTIMIZER = Pattern.compile("optim_world_size_(\\d{1,7})_rank_(\\d{1,7})\\.pt");
     /// What is read elsewhere: sidecars, and facts about an adapter.
@@ -136,7 +137,17 @@ record RankFiles(
 
     private static JsonNode readConfig(Path path) {
         try {
+            if (Files.size(path) > MAX_CONFIG_BYTES) {
+                throw new Fault(
+                        Code.K2305,
+                        path + " has " + Files.size(path) + " bytes",
+                        "the job writes a few",
+                        "remove the file: the world size is then taken from the names of the rank files");
+            }
             return JsonMapper.shared().readTree(path.toFile());
+        } catch (IOException e) {
+            throw new Fault(
+                    Code.K5003, path + ": cannot be read", "the system says: " + e.getMessage(), "check the path", e);
         } catch (JacksonException e) {
             throw new Fault(
                     Code.K2305,

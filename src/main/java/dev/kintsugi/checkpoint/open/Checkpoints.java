@@ -51,7 +51,21 @@ public final class Checkpoints {
     /// are, and whatever the format's reader finds.
     public static Checkpoint open(List<Path> paths, OpenOptions options, Job job) {
         Located located = locate(paths, options);
-        return located.format().open(located.paths(), options, job);
+        try {
+            return located.format().open(located.paths(), options, job);
+        } catch (ArithmeticException e) {
+            throw overflow(paths, e);
+        }
+    }
+
+    /// Readers compute sizes and places with exact arithmetic.
+    private static Fault overflow(List<Path> paths, ArithmeticException e) {
+        return new Fault(
+                Code.K2204,
+                paths.getFirst() + ": a size or an offset in its metadata is larger than any file",
+                "the metadata is damaged",
+                "copy the checkpoint again",
+                e);
     }
 
     /// Opens the optimizer's state of the checkpoint that [#open] opens for the same arguments, if it holds
@@ -60,7 +74,11 @@ public final class Checkpoints {
     /// **Errors.** As [#open].
     public static Optional<OptimizerCheckpoint> openOptimizer(List<Path> paths, OpenOptions options, Job job) {
         Located located = locate(paths, options);
-        return located.format().openOptimizer(located.paths(), options, job);
+        try {
+            return located.format().openOptimizer(located.paths(), options, job);
+        } catch (ArithmeticException e) {
+            throw overflow(paths, e);
+        }
     }
 
     private record Located(List<Path> paths, CheckpointFormat format) {}

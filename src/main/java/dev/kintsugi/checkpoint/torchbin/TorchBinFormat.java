@@ -7,6 +7,7 @@ import dev.kintsugi.checkpoint.Joining;
 import dev.kintsugi.checkpoint.Joining.PieceSource;
 import dev.kintsugi.checkpoint.Layout;
 import dev.kintsugi.checkpoint.MappedFiles;
+import dev.kintsugi.checkpoint.OpaqueCalls;
 import dev.kintsugi.checkpoint.OpenOptions;
 import dev.kintsugi.checkpoint.ShardFile;
 import dev.kintsugi.checkpoint.Sidecars;
@@ -36,6 +37,8 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.SequencedMap;
 import java.util.Set;
+import java.util.SortedSet;
+import java.util.concurrent.ConcurrentSkipListSet;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
@@ -108,8 +111,10 @@ public final class TorchBinFormat implements CheckpointFormat {
                 files.addAll(parts(path));
             }
         }
-        List<SequencedMap<String, JoinedTensor>> read = Parallel.map(job, files, f -> readFile(mapped.open(f)));
-        return assemble(directories, files, read, index, options, mapped);
+        SortedSet<String> opaque = new ConcurrentSkipListSet<>();
+        List<SequencedMap<String, JoinedTensor>> read = Parallel.map(job, files, f -> readFile(mapped.open(f), opaque));
+        List<String> notes = OpaqueCalls.note(opaque).map(List::of).orElse(List.of());
+        return assemble(directories, files, read, index, options, notes, mapped);
     }
 
     private static Checkpoint assemble(
@@ -118,6 +123,7 @@ public final class TorchBinFormat implements CheckpointFormat {
             List<SequencedMap<String, JoinedTensor>> read,
             Optional<WeightIndex> index,
             OpenOptions options,
+            List<String> notes,
             MappedFiles mapped) {
         SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
         Map<String, Layout> layouts = new LinkedHashMap<>();
@@ -155,25 +161,25 @@ public final class TorchBinFormat implements CheckpointFormat {
                 layouts,
                 new LinkedHashMap<>(),
                 Sidecars.find(directories, options),
-                List.of(),
+                notes,
                 List.of(),
                 Optional.empty(),
                 mapped);
     }
 
-    private static SequencedMap<String, JoinedTensor> readFile(MappedFile file) {
+    private static SequencedMap<String, JoinedTensor> readFile(MappedFile file, SortedSet<String> opaque) {
         try {
             SequencedMap<String, JoinedTensor> tensors = new LinkedHashMap<>();
-            TorchStateDict.read(TorchFile.open(file), OptionalInt.empty())
-                    .values()
-                    .forEach((name, value) -> {
-                        switch (value) {
-                            case TorchValue.Plain plain -> tensors.put(name, whole(name, file, plain.tensor()));
-                            case DTensor piece -> throw onePiece(name);
-                            case ShardedTensor piece -> throw onePiece(name);
-                            case TorchValue.Other other -> {}
-                        }
-                    });
+            TorchStateDict dict = TorchStateDict.read(TorchFile.open(file), OptionalInt.empty());
+            opaque.addAll(dict.opaqueCalls());
+            dict.values().forEach((name, value) -> {
+                switch (value) {
+                    case TorchValue.Plain plain -> tensors.put(name, whole(name, file, plain.tensor()));
+                    case DTensor piece -> throw onePiece(name);
+                    case ShardedTensor piece -> throw onePiece(name);
+                    case TorchValue.Other other -> {}
+                }
+            });
             return tensors;
         } catch (Fault fault) {
             throw fault.what().startsWith(file.name()) ? fault : fault.at(file.name());

@@ -1,0 +1,544 @@
+package dev.kintsugi.pickle;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertInstanceOf;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.kintsugi.PickleBytes;
+import dev.kintsugi.fault.Code;
+import dev.kintsugi.fault.Fault;
+import dev.kintsugi.pickle.PickleValue.Call;
+import dev.kintsugi.pickle.PickleValue.Dict;
+import dev.kintsugi.pickle.PickleValue.Int;
+import dev.kintsugi.pickle.PickleValue.Sequence;
+import dev.kintsugi.pickle.PickleValue.Text;
+import dev.kintsugi.pickle.PickleValue.Tuple;
+import java.math.BigInteger;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.DisplayName;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// Pickles that no pickler writes. The ids are those of docs/reference/safety.md.
+class HostilePickleTest {
+    private static final Duration SOON = Duration.ofSeconds(10);
+
+    private static PickleValue read(byte[] bytes) {
+        return PickleMachine.read("p", bytes, PickleLimits.DEFAULT);
+    }
+
+    private static PickleValue read(PickleBytes bytes) {
+        return read(bytes.stop());
+    }
+
+    private static Fault refused(Code code, byte[] bytes) {
+        Fault fault = assertThrows(Fault.class, () -> read(bytes));
+        assertEquals(code, fault.code(), fault.what());
+        assertTrue(fault.what().startsWith("p: "), fault.what());
+        return fault;
+    }
+
+    private static Fault refused(Code code, PickleBytes bytes) {
+        return refused(code, bytes.stop());
+    }
+
+    private static List<Call> calls(PickleBytes bytes) {
+        return PickleMachine.readAll("p", bytes.stop(), PickleLimits.DEFAULT).calls();
+    }
+
+    @DisplayName("P-01 calls that would run a command are data")
+    @ParameterizedTest
+    @CsvSource({
+        "posix,system",
+        "nt,system",
+        "subprocess,Popen",
+        "builtins,exec",
+        "builtins,eval",
+        "builtins,open",
+        "builtins,__import__",
+        "builtins,getattr",
+        "__builtin__,eval"
+    })
+    void aCallThatWouldRunACommandIsData(String module, String name) {
+        Call call = assertInstanceOf(Call.class, read(PickleBytes.proto2().call(module, name, "id")));
+        assertEquals(module + "." + name, call.path());
+        Tuple arguments = assertInstanceOf(Tuple.class, call.arguments());
+        assertEquals(List.of(new Text("id")), arguments.items());
+    }
+
+    @DisplayName("P-02 indirection through any other callable is the same data")
+    @ParameterizedTest
+    @CsvSource({
+        "operator,attrgetter",
+        "operator,methodcaller",
+        "functools,partial",
+        "pkgutil,resolve_name",
+        "importlib,import_module",
+        "pydoc,locate",
+        "runpy,run_path",
+        "marshal,loads",
+        "types,CodeType",
+        "cloudpickle.cloudpickle,_make_function"
+    })
+    void indirectionIsTheSameData(String module, String name) {
+        PickleBytes bytes =
+                PickleBytes.proto2().call(module, name, "x").text("y").op(0x85, 'R');
+        Call outer = assertInstanceOf(Call.class, read(bytes));
+        Call inner = assertInstanceOf(Call.class, outer.callable());
+        assertEquals("?", outer.path());
+        assertEquals(module + "." + name, inner.path());
+    }
+
+    @DisplayName("P-04 a pickle within bytes is bytes")
+    @Test
+    void aPickleWithinBytesIsNotParsed() {
+        byte[] inner = PickleBytes.proto2().op(0x82, 1).stop();
+        Call call = assertInstanceOf(
+                Call.class,
+                read(PickleBytes.proto2()
+                        .global("pickle", "loads")
+                        .op('C', inner.length)
+                        .raw(inner)
+                        .op(0x85, 'R')));
+        Tuple arguments = assertInstanceOf(Tuple.class, call.arguments());
+        assertInstanceOf(PickleValue.Bytes.class, arguments.items().getFirst());
+    }
+
+    @DisplayName("P-05 text opcodes of protocol 0 read as in Python")
+    @Test
+    void textOpcodesReadAsInPython() {
+        assertEquals(new Text("a\nb'\u00e9\\q"), read("S'a\\nb\\'\\xe9\\q'\n.".getBytes(StandardCharsets.ISO_8859_1)));
+        assertEquals(new Text("\u20ac\\\\u20ac"), read("V\\u20ac\\\\u20ac\n.".getBytes(StandardCharsets.ISO_8859_1)));
+        assertEquals(new PickleValue.Real(1.5), read(PickleBytes.start().ascii("F1.5\r\n")));
+        assertEquals(
+                new PickleValue.Real(Double.NEGATIVE_INFINITY),
+                read(PickleBytes.start().ascii("F-inf\n")));
+        assertEquals(new PickleValue.Bool(true), read(PickleBytes.start().ascii("I01\n")));
+        assertEquals(new Int(BigInteger.TWO.pow(70)), read(PickleBytes.start().ascii("L1180591620717411303424L\n")));
+        Call call = assertInstanceOf(Call.class, read(PickleBytes.start().ascii("(iposix\r\nsystem\n")));
+        assertEquals("posix\r.system", call.path());
+    }
+
+    @DisplayName("P-05 broken text opcodes are refused")
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "S'a\n.",
+                "S'\n.",
+                "Sa\n.",
+                "S'\\x4'\n.",
+                "S'\\'\n.",
+                "V\\u12\n.",
+                "V\\U99999999\n.",
+                "F1.5f\n.",
+                "F0x1p3\n.",
+                "F\n.",
+                "I1_0\n.",
+                "I\n.",
+                "L1LL\n.",
+                "p1\n.",
+                "g-1\n.",
+                "cposix",
+                "cposix\nsystem"
+            })
+    void brokenTextOpcodesAreRefused(String text) {
+        refused(Code.K2201, text.getBytes(StandardCharsets.ISO_8859_1));
+    }
+
+    @DisplayName("P-06 INST and OBJ are calls, recorded even where their result is popped")
+    @Test
+    void callsThatArePoppedAreStillRecorded() {
+        PickleBytes inst =
+                PickleBytes.start().op('(').text("id").ascii("iposix\nsystem\n").op('0', 'N');
+        assertEquals("posix.system", calls(inst).getFirst().path());
+        PickleBytes obj =
+                PickleBytes.start().op('(').global("posix", "system").text("id").op('o', '0', 'N');
+        assertEquals("posix.system", calls(obj).getFirst().path());
+        refused(Code.K2201, PickleBytes.start().op('(', 'o'));
+    }
+
+    @DisplayName("P-07 STACK_GLOBAL takes its names from the real memo")
+    @Test
+    void stackGlobalTakesItsNamesFromTheRealMemo() {
+        // PUT 1 fills one slot, so MEMOIZE writes slot 1 again: a scanner that counts would still see "os".
+        PickleBytes bytes = PickleBytes.start()
+                .op(0x80, 4)
+                .text("os")
+                .op('q', 1, '0')
+                .text("collections")
+                .op(0x94, '0', 'h', 1)
+                .text("OrderedDict")
+                .op(0x93);
+        PickleValue.Global global = assertInstanceOf(PickleValue.Global.class, read(bytes));
+        assertEquals("collections.OrderedDict", global.path());
+    }
+
+    @DisplayName("P-08 STACK_GLOBAL with operands that are no text is refused")
+    @Test
+    void stackGlobalOfANumberIsRefused() {
+        Fault fault = refused(
+                Code.K2201, PickleBytes.start().op(0x80, 4, 'K', 42).text("os").op(0x93));
+        assertTrue(fault.what().contains("at byte 12"), fault.what());
+    }
+
+    @DisplayName("P-09 a memo slot read before it is written is named")
+    @Test
+    void aMemoSlotReadBeforeItIsWrittenIsNamed() {
+        Fault fault = refused(Code.K2201, PickleBytes.start().op('h', 5));
+        assertTrue(fault.what().contains("memo slot 5 is read before it is written"), fault.what());
+    }
+
+    @DisplayName("P-10 far memo slots cost nothing")
+    @Test
+    void farMemoSlotsCostNothing() {
+        PickleBytes bytes = PickleBytes.start()
+                .op('N', 'r')
+                .int32(0x7fffffff)
+                .ascii("p99999999999\n")
+                .op('0')
+                .ascii("g99999999999\n");
+        assertSame(PickleValue.None.INSTANCE, read(bytes));
+        refused(Code.K2201, PickleBytes.start().op('N').ascii("p" + "9".repeat(30) + "\n"));
+    }
+
+    @DisplayName("P-11 extension opcodes are refused by name")
+    @ParameterizedTest
+    @ValueSource(ints = {0x82, 0x83, 0x84})
+    void extensionOpcodesAreRefusedByName(int opcode) {
+        Fault fault = refused(Code.K2203, PickleBytes.proto2().op(opcode, 1, 0, 0, 0));
+        assertTrue(fault.what().contains("EXT"), fault.what());
+    }
+
+    @DisplayName("P-12 NEWOBJ and NEWOBJ_EX are opaque calls")
+    @Test
+    void newObjectsAreOpaqueCalls() {
+        PickleBytes made = PickleBytes.proto2().global("evil", "Class").op(')', 0x81);
+        assertEquals("evil.Class", assertInstanceOf(Call.class, read(made)).path());
+        PickleBytes keywords = PickleBytes.start()
+                .op(0x80, 4)
+                .global("evil", "Class")
+                .op(')', '}')
+                .text("k")
+                .op('N', 's', 0x92);
+        assertEquals("evil.Class", calls(keywords).getFirst().path());
+    }
+
+    @DisplayName("P-13 BUILD keeps states as data")
+    @Test
+    void buildKeepsStatesAsData() {
+        PickleBytes bytes = PickleBytes.proto2()
+                .emptyHooks()
+                .op('}', 'b', '}', '}')
+                .text("__setstate__")
+                .global("posix", "system")
+                .op('s', 0x86, 'b');
+        Call call = assertInstanceOf(Call.class, read(bytes));
+        assertEquals(2, call.states().size());
+        refused(Code.K2201, PickleBytes.proto2().op('}', '}', 'b'));
+        refused(Code.K2201, PickleBytes.proto2().text("x").op('}', 'b'));
+    }
+
+    @DisplayName("P-14 SETITEM and APPEND on values of another type are refused")
+    @Test
+    void itemsOfAWrongTypeAreRefused() {
+        refused(Code.K2201, PickleBytes.proto2().op('K', 1).text("k").op('N', 's'));
+        refused(Code.K2201, PickleBytes.proto2().op(']').text("k").op('N', 's'));
+        refused(Code.K2201, PickleBytes.proto2().op('}', 'N', 'a'));
+        refused(Code.K2201, PickleBytes.proto2().op(')', 'N', 'a'));
+        refused(Code.K2201, PickleBytes.proto2().op('}', '(', 'N', 'u'));
+        refused(Code.K2201, PickleBytes.proto2().global("a", "b").op('(', 'N', 'e'));
+    }
+
+    @DisplayName("P-18 lengths beyond the file are refused before anything is allocated")
+    @Test
+    void lengthsBeyondTheFileAreRefused() {
+        for (int opcode : new int[] {'X', 'B', 'T'}) {
+            refused(Code.K2201, PickleBytes.proto2().op(opcode).int32(Integer.MAX_VALUE));
+            refused(Code.K2201, PickleBytes.proto2().op(opcode).int32(-1));
+        }
+        for (int opcode : new int[] {0x8d, 0x8e, 0x96}) {
+            refused(Code.K2201, PickleBytes.proto2().op(opcode).int64(Long.MAX_VALUE));
+            refused(Code.K2201, PickleBytes.proto2().op(opcode).int64(-1));
+            refused(Code.K2201, PickleBytes.proto2().op(opcode).int64(1L << 31));
+        }
+        refused(Code.K2201, PickleBytes.proto2().op('C', 200));
+    }
+
+    @DisplayName("P-19 numbers have a length limit")
+    @Test
+    void numbersHaveALengthLimit() {
+        byte[] longest = new byte[PickleLimits.MAX_INTEGER_BYTES];
+        longest[longest.length - 1] = 1;
+        PickleValue read =
+                read(PickleBytes.proto2().op(0x8b).int32(longest.length).raw(longest));
+        assertEquals(new Int(BigInteger.ONE.shiftLeft(8 * (longest.length - 1))), read);
+        refused(
+                Code.K2201,
+                PickleBytes.proto2().op(0x8b).int32(longest.length + 1).raw(new byte[longest.length + 1]));
+        refused(Code.K2201, PickleBytes.proto2().op(0x8b).int32(-1));
+        refused(Code.K2201, PickleBytes.proto2().op(0x8b).int32(64 << 20).raw(new byte[64 << 20]));
+        String digits = "9".repeat(PickleLimits.MAX_DIGITS);
+        assertInstanceOf(Int.class, read(PickleBytes.start().ascii("I" + digits + "\n")));
+        refused(Code.K2201, PickleBytes.start().ascii("I9" + digits + "\n"));
+        refused(Code.K2201, PickleBytes.start().ascii("F9" + digits + "\n"));
+    }
+
+    @DisplayName("P-20 a FRAME length that lies is refused or without effect")
+    @Test
+    void aFrameLengthThatLiesHasNoEffect() {
+        assertEquals(
+                new Text("ab"),
+                read(PickleBytes.start().op(0x80, 4, 0x95).int64(3).text("ab")));
+        refused(Code.K2201, PickleBytes.start().op(0x80, 4, 0x95).int64(1000).text("ab"));
+        refused(Code.K2201, PickleBytes.start().op(0x80, 4, 0x95).int64(-1).text("ab"));
+    }
+
+    @DisplayName("P-21 out-of-band buffers are refused by name")
+    @Test
+    void outOfBandBuffersAreRefused() {
+        Fault fault = refused(Code.K2203, PickleBytes.start().op(0x80, 5, 0x97));
+        assertTrue(fault.what().contains("NEXT_BUFFER"), fault.what());
+        refused(Code.K2201, PickleBytes.start().op(0x80, 5, 0x98));
+    }
+
+    private static byte[] good() {
+        return PickleBytes.proto2()
+                .op('}', 'q', 0, '(')
+                .text("weight")
+                .vector("0", 4)
+                .text("list")
+                .op(']', '(', 'K', 1, 'M', 1, 2, 'e')
+                .text("real")
+                .op('G', 1, 2, 3, 4, 5, 6, 7, 8, 'u')
+                .stop();
+    }
+
+    @DisplayName("P-22 every prefix of a pickle is refused")
+    @Test
+    void everyPrefixIsRefused() {
+        byte[] good = good();
+        assertInstanceOf(Dict.class, read(good));
+        for (int length = 0; length < good.length; length++) {
+            refused(Code.K2201, Arrays.copyOf(good, length));
+        }
+    }
+
+    @DisplayName("P-23 every change of one byte gives a value or a fault of ours")
+    @Test
+    void everyChangeOfOneByteGivesAValueOrAFault() {
+        byte[] good = good();
+        int values = 0;
+        for (int at = 0; at < good.length; at++) {
+            for (int value = 0; value < 256; value++) {
+                byte[] changed = good.clone();
+                changed[at] = (byte) value;
+                try {
+                    read(changed);
+                    values++;
+                } catch (Fault fault) {
+                    assertTrue(List.of(Code.K2201, Code.K2202, Code.K2203).contains(fault.code()), fault.what());
+                }
+            }
+        }
+        assertTrue(values > good.length, "some changes are harmless");
+    }
+
+    @DisplayName("P-24 a byte that is no opcode is named with its offset")
+    @Test
+    void aByteThatIsNoOpcodeIsNamed() {
+        Fault fault = refused(Code.K2203, PickleBytes.proto2().op(0x76));
+        assertTrue(fault.what().contains("byte 0x76 at offset 2 is no pickle opcode"), fault.what());
+    }
+
+    @DisplayName("P-25 a pickle ends with STOP, one value and nothing behind it")
+    @Test
+    void aPickleEndsWithStopOneValueAndNothingBehindIt() {
+        refused(Code.K2201, PickleBytes.proto2().op('N').cut());
+        refused(Code.K2201, PickleBytes.proto2().op('N', 'N'));
+        refused(Code.K2201, PickleBytes.proto2().op('(', 'N'));
+        Fault fault = refused(
+                Code.K2201, PickleBytes.proto2().op('N', '.').raw(good()).cut());
+        assertTrue(fault.what().contains("bytes follow the pickle"), fault.what());
+        PickleMachine.Result first =
+                PickleMachine.readAt("p", new byte[] {'N', '.', 'N', '.'}, 0, PickleLimits.DEFAULT);
+        assertEquals(2, first.nextOffset());
+    }
+
+    @DisplayName("P-26 underflows are refused")
+    @Test
+    void underflowsAreRefused() {
+        for (int opcode : new int[] {
+            '0', '1', '2', 0x85, 0x86, 0x87, 't', 'l', 'd', 'a', 'e', 's', 'u', 'R', 'b', 'Q', 'q', 0x81, 0x92, 0x93,
+            0x94, 0x90, 0x91, '.'
+        }) {
+            refused(Code.K2201, PickleBytes.start().op(opcode, 0));
+        }
+        refused(Code.K2201, PickleBytes.start().op('N', '(', 0x85));
+    }
+
+    @DisplayName("P-27 cycles and deep nesting are read without recursion")
+    @Test
+    void cyclesAndDeepNestingAreReadWithoutRecursion() {
+        Sequence self =
+                assertInstanceOf(Sequence.class, read(PickleBytes.proto2().op(']', 'q', 0, 'h', 0, 'a')));
+        assertSame(self, self.items().getFirst());
+        Dict dict = assertInstanceOf(
+                Dict.class, read(PickleBytes.proto2().op('}', 'q', 0).text("me").op('h', 0, 's')));
+        assertSame(dict, dict.get("me").orElseThrow());
+        Sequence list =
+                assertInstanceOf(Sequence.class, read(PickleBytes.proto2().op(']', 'q', 0, 'h', 0, 0x85, 'a')));
+        assertSame(
+                list,
+                assertInstanceOf(Tuple.class, list.items().getFirst()).items().getFirst());
+        byte[] deep = new byte[1_000_002];
+        Arrays.fill(deep, (byte) 0x85);
+        deep[0] = 'N';
+        deep[deep.length - 1] = '.';
+        assertInstanceOf(Tuple.class, assertTimeoutPreemptively(SOON, () -> read(deep)));
+    }
+
+    @DisplayName("P-28 values that hold one another are not multiplied")
+    @Test
+    void valuesThatHoldOneAnotherAreNotMultiplied() {
+        PickleBytes laughs = PickleBytes.proto2().text("ha");
+        for (int i = 0; i < 1000; i++) {
+            laughs.op('2', '2', 0x87);
+        }
+        assertInstanceOf(Tuple.class, assertTimeoutPreemptively(SOON, () -> read(laughs)));
+    }
+
+    @DisplayName("P-29 ten million opcodes are refused beyond the limit, and can be interrupted")
+    @Test
+    void tenMillionOpcodesAreRefusedOrInterrupted() {
+        byte[] many = new byte[10_000_002];
+        for (int i = 0; i < many.length; i++) {
+            many[i] = (byte) (i % 2 == 0 ? 'N' : '0');
+        }
+        many[many.length - 1] = '.';
+        many[many.length - 2] = 'N';
+        PickleLimits million = new PickleLimits(1_000_000, 100, 100, 1 << 30);
+        Fault fault = assertThrows(Fault.class, () -> PickleMachine.read("p", many, million));
+        assertEquals(Code.K2202, fault.code());
+        Thread.currentThread().interrupt();
+        Fault stopped = assertThrows(Fault.class, () -> read(many));
+        assertTrue(Thread.interrupted());
+        assertEquals(Code.K9002, stopped.code());
+    }
+
+    @DisplayName("P-30 keys and names made to collide are read in linear time")
+    @Test
+    void collidingKeysAreReadInLinearTime() {
+        assertTimeoutPreemptively(SOON, () -> {
+            PickleBytes keys = PickleBytes.proto2().op('}', '(');
+            PickleBytes globals = PickleBytes.proto2().op(']', '(');
+            for (int i = 0; i < 1 << 16; i++) {
+                StringBuilder name = new StringBuilder();
+                for (int bit = 0; bit < 16; bit++) {
+                    name.append((i >> bit & 1) == 0 ? "Aa" : "BB");
+                }
+                keys.text(name.toString()).op('N');
+                globals.global("m", name.toString());
+            }
+            assertEquals(
+                    1 << 16, assertInstanceOf(Dict.class, read(keys.op('u'))).size());
+            assertEquals(
+                    1 << 16,
+                    assertInstanceOf(Sequence.class, read(globals.op('e')))
+                            .items()
+                            .size());
+            PickleBytes unhashable = PickleBytes.proto2().op('}', '(');
+            for (int i = 0; i < 100_000; i++) {
+                unhashable.op(']', 'N');
+            }
+            assertEquals(
+                    100_000,
+                    assertInstanceOf(Dict.class, read(unhashable.op('u'))).size());
+        });
+    }
+
+    @DisplayName("P-31 text is UTF-8 with lone surrogates; what is none is refused, not replaced")
+    @Test
+    void textThatIsNoUtf8IsRefused() {
+        byte[] lone = {(byte) 0xed, (byte) 0xa0, (byte) 0x80};
+        assertEquals(
+                new Text("\ud800"), read(PickleBytes.start().op('X').int32(3).raw(lone)));
+        assertEquals(new Text("\u0000\u001b[31m"), read(PickleBytes.start().text("\u0000\u001b[31m")));
+        for (byte[] bad : List.of(
+                new byte[] {(byte) 0xff},
+                new byte[] {(byte) 0xc0, (byte) 0x80},
+                new byte[] {(byte) 0xe2, (byte) 0x82},
+                new byte[] {(byte) 0xf5, (byte) 0x80, (byte) 0x80, (byte) 0x80})) {
+            refused(Code.K2201, PickleBytes.start().op('X').int32(bad.length).raw(bad));
+        }
+    }
+
+    @DisplayName("P-31 text reads as the JDK reads it, wherever that is sound")
+    @Test
+    void textReadsAsTheJdkReadsIt() {
+        Random random = new Random(31);
+        for (int i = 0; i < 2000; i++) {
+            StringBuilder text = new StringBuilder();
+            for (int length = random.nextInt(8); length > 0; length--) {
+                int point = random.nextInt(Character.MAX_CODE_POINT + 1) >> random.nextInt(16);
+                text.appendCodePoint(point >= 0xd800 && point < 0xe000 ? 'x' : point);
+            }
+            assertEquals(new Text(text.toString()), read(PickleBytes.start().text(text.toString())), "seed 31, " + i);
+        }
+    }
+
+    @DisplayName("P-32 a key set twice keeps the later value and is remembered")
+    @Test
+    void aKeySetTwiceIsRemembered() {
+        Dict dict = assertInstanceOf(
+                Dict.class,
+                read(PickleBytes.proto2()
+                        .op('}', '(')
+                        .text("a")
+                        .op('K', 1)
+                        .text("a")
+                        .op('K', 2, 'u')));
+        assertEquals(Int.of(2), dict.get("a").orElseThrow());
+        assertEquals(List.of("a"), List.copyOf(dict.repeated()));
+    }
+
+    @DisplayName("limits: as many opcodes, values, marks, memo slots and bytes as allowed, and one more")
+    @Test
+    void eachLimitHoldsAtItAndOnePast() {
+        PickleLimits limits = new PickleLimits(10, 4, 3, 40);
+        byte[] opcodes = {'N', '0', 'N', '0', 'N', '0', 'N', '0', 'N', '.'};
+        assertSame(PickleValue.None.INSTANCE, PickleMachine.read("p", opcodes, limits));
+        beyond(limits, 'N', '0', 'N', '0', 'N', '0', 'N', '0', ')', '2', '0', '.');
+        assertInstanceOf(Tuple.class, PickleMachine.read("p", new byte[] {'(', 'N', 'N', 'N', 'N', 't', '.'}, limits));
+        beyond(limits, '(', 'N', 'N', 'N', 'N', 'N', 't', '.');
+        PickleLimits marks = new PickleLimits(20, 4, 3, 40);
+        byte[] fourMarks = {'(', '(', '(', '(', '1', '1', '1', '1', 'N', '.'};
+        assertSame(PickleValue.None.INSTANCE, PickleMachine.read("p", fourMarks, marks));
+        beyond(marks, '(', '(', '(', '(', '(', 'N', '.');
+        byte[] memo = {'N', 'q', 1, 'q', 2, 'q', 3, '.'};
+        assertSame(PickleValue.None.INSTANCE, PickleMachine.read("p", memo, limits));
+        beyond(limits, 'N', 'q', 1, 'q', 2, 'q', 3, 'q', 4, '.');
+        byte[] bytes = PickleBytes.start().text("x".repeat(34)).stop();
+        assertEquals(40, bytes.length);
+        assertInstanceOf(Text.class, PickleMachine.read("p", bytes, limits));
+        byte[] more = PickleBytes.start().text("x".repeat(35)).stop();
+        assertEquals(
+                Code.K2202,
+                assertThrows(Fault.class, () -> PickleMachine.read("p", more, limits))
+                        .code());
+    }
+
+    private static void beyond(PickleLimits limits, int... codes) {
+        byte[] bytes = PickleBytes.start().op(codes).cut();
+        Fault fault = assertThrows(Fault.class, () -> PickleMachine.read("p", bytes, limits));
+        assertEquals(Code.K2202, fault.code(), fault.what());
+    }
+}
