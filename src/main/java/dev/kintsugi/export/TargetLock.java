@@ -5,17 +5,16 @@ import dev.kintsugi.fault.Fault;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.security.SecureRandom;
 import java.util.Optional;
-import java.util.UUID;
-import org.jspecify.annotations.Nullable;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 
 /// The right to write to a target, held by one process at a time.
 ///
@@ -23,6 +22,11 @@ import org.jspecify.annotations.Nullable;
 /// that ends: a file left behind locks nobody out. The file says which process wrote it.
 final class TargetLock implements AutoCloseable {
     private static final int MAX_ATTEMPTS = 100;
+    private static final int MARK_BYTES = 64;
+
+    /// The locks of this process. Closing any channel on a locked file gives the system's lock back, so a
+    /// file that this process holds is never opened a second time.
+    private static final Set<Path> HELD = ConcurrentHashMap.newKeySet();
 
     private final Path file;
     private final FileChannel channel;
@@ -35,13 +39,20 @@ final class TargetLock implements AutoCloseable {
     /// **Errors.** [Fault] `K4009` where another export holds it.
     static TargetLock take(Path target) throws IOException {
         Path file = target.resolveSibling("." + target.getFileName() + ".kintsugi-lock");
-        for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-            Optional<TargetLock> lock = attempt(target, file);
-            if (lock.isPresent()) {
-                return lock.get();
+        if (!HELD.add(file)) {
+            throw held(target, file, "process " + ProcessHandle.current().pid());
+        }
+        Optional<TargetLock> lock = Optional.empty();
+        try {
+            for (int attempt = 0; attempt < MAX_ATTEMPTS && lock.isEmpty(); attempt++) {
+                lock = attempt(target, file);
+            }
+            return lock.orElseThrow(() -> held(target, file, "another process"));
+        } finally {
+            if (lock.isEmpty()) {
+                HELD.remove(file);
             }
         }
-        throw held(target, file);
     }
 
     /// Nothing where the file was removed by its last holder between opening and locking it.
@@ -55,13 +66,10 @@ final class TargetLock implements AutoCloseable {
                 LinkOption.NOFOLLOW_LINKS);
         boolean taken = false;
         try {
-            if (tryLock(channel) == null) {
-                throw held(target, file);
+            if (channel.tryLock() == null) {
+                throw held(target, file, holder(channel));
             }
-            String mark = "process " + ProcessHandle.current().pid() + ", " + UUID.randomUUID() + "\n";
-            channel.truncate(0);
-            channel.write(ByteBuffer.wrap(mark.getBytes(StandardCharsets.UTF_8)), 0);
-            taken = text(file).equals(mark);
+            taken = mark(channel) == sizeOf(file);
             return taken ? Optional.of(new TargetLock(file, channel)) : Optional.empty();
         } finally {
             if (!taken) {
@@ -70,28 +78,40 @@ final class TargetLock implements AutoCloseable {
         }
     }
 
-    private static @Nullable FileLock tryLock(FileChannel channel) throws IOException {
-        try {
-            return channel.tryLock();
-        } catch (OverlappingFileLockException e) {
-            return null;
-        }
+    /// Writes who holds the lock, at a length of its own: by it the file under the name is known to be the
+    /// one locked, without opening it again.
+    private static long mark(FileChannel channel) throws IOException {
+        String who = "process " + ProcessHandle.current().pid() + "\n";
+        int length = MARK_BYTES + new SecureRandom().nextInt(1 << 16);
+        channel.truncate(0);
+        channel.write(ByteBuffer.wrap(who.getBytes(StandardCharsets.US_ASCII)), 0);
+        channel.write(ByteBuffer.wrap(new byte[] {'\n'}), length - 1);
+        return length;
     }
 
-    private static String text(Path file) throws IOException {
+    private static long sizeOf(Path file) throws IOException {
         try {
-            return Files.size(file) > 1000 ? "" : Files.readString(file);
+            return Files.size(file);
         } catch (NoSuchFileException e) {
-            return "";
+            return 0;
         }
     }
 
-    private static Fault held(Path target, Path file) throws IOException {
-        String holder = text(file).replaceFirst(",.*\\s*", "");
+    private static String holder(FileChannel channel) throws IOException {
+        ByteBuffer bytes = ByteBuffer.allocate(MARK_BYTES);
+        channel.read(bytes, 0);
+        String line = new String(bytes.array(), 0, bytes.position(), StandardCharsets.US_ASCII)
+                .lines()
+                .findFirst()
+                .orElse("");
+        return line.matches("process [0-9]+") ? line : "another process";
+    }
+
+    private static Fault held(Path target, Path file, String holder) {
         return new Fault(
                 Code.K4009,
                 "another export writes to " + target,
-                (holder.isBlank() ? "it" : holder) + " holds the lock on " + file,
+                holder + " holds the lock on " + file,
                 "wait for it, or name another directory");
     }
 
@@ -102,6 +122,8 @@ final class TargetLock implements AutoCloseable {
             Files.deleteIfExists(file);
         } catch (IOException e) {
             // The lock is given back by closing; a file that stays locks nobody out.
+        } finally {
+            HELD.remove(file);
         }
     }
 }
