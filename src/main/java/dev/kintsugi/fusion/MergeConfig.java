@@ -2,6 +2,7 @@ package dev.kintsugi.fusion;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.selector.Nearest;
 import dev.kintsugi.tensor.DType;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -223,7 +224,10 @@ public record MergeConfig(
             throw fault(
                     "unknown key " + key + " in " + where,
                     "it would have no effect; known are " + String.join(", ", known),
-                    Nearest.of(key, known).map(k -> "did you mean " + k + "?").orElse("leave it out"));
+                    Nearest.to(key, known, 1).stream()
+                            .findFirst()
+                            .map(k -> "did you mean " + k + "?")
+                            .orElse("leave it out"));
         }
     }
 
