@@ -5,8 +5,8 @@ import java.util.Optional;
 
 /// The stable codes of everything that can go wrong. A code is never reused and never changes its status.
 ///
-/// `K1` is what was typed, `K2` bytes of files, `K3` how pieces fit together, `K4` what is refused, `K5` the machine,
-/// `K6` models that are not as expected, `K7` fusion, `K9` ourselves.
+/// `K1` is what was typed, `K2` bytes of files, `K3` how pieces fit together, `K4` what is refused, `K5` the
+/// machine, `K6` models that are not as expected, `K7` fusion, `K9` ourselves.
 public enum Code {
     // What was typed
     K1001(Status.USAGE, "unknown command"),
@@ -83,6 +83,7 @@ public enum Code {
     K7004(Status.REFUSED, "the fusion gives values that are not finite"),
     K7005(Status.REFUSED, "the fusion is not defined for these tensors"),
     K7006(Status.USAGE, "a merge configuration cannot be read"),
+    K7007(Status.REFUSED, "a fusion is made of the model"),
     // Ourselves
     K9001(Status.BUG, "a bug of ours"),
     K9002(Status.INTERRUPTED, "interrupted");

@@ -79,6 +79,7 @@ final class Session implements AutoCloseable {
 
     void close(String name) {
         Model model = model(name);
+        FusedModel.refuseIfUsed(model, this);
         models.remove(model.name());
         if (model.name().equals(current)) {
             current = null;

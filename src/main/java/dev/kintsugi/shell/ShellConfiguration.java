@@ -70,6 +70,26 @@ class ShellConfiguration {
     }
 
     @Bean
+    Verb fuse(Session session) {
+        return new FuseVerb(session);
+    }
+
+    @Bean
+    Verb unfuse(Session session) {
+        return new MethodVerbs.Unfuse(session);
+    }
+
+    @Bean
+    Verb methods(Session session) {
+        return new MethodVerbs.Catalogue(session);
+    }
+
+    @Bean
+    Verb suggest(Session session) {
+        return new SuggestVerb(session);
+    }
+
+    @Bean
     Verb validate(Session session) {
         return new ValidateVerb(session);
     }
