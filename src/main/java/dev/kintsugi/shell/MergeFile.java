@@ -23,6 +23,7 @@ import java.util.OptionalDouble;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import tools.jackson.databind.JsonNode;
 
 /// A mergekit configuration, read for `fuse --from`: its models are opened and its merge becomes a fusion.
@@ -78,12 +79,12 @@ final class MergeFile {
         boolean crop = call.has("crop-vocabulary");
         List<ParentModel> models = List.copyOf(parents.values());
         if (!crop) {
-            Vocabulary.refuseLoss(config.method(), models, Optional.empty());
+            Vocabulary.refuseLoss(config.method(), models, Optional.empty(), tensor -> true);
         }
         MergePlan plan =
                 MergePlan.of(config, n -> Objects.requireNonNull(parents.get(n)).tensors(), crop);
         StateDict tensors = plan.fuse();
-        Model face = session.model(config.baseModel().orElse(models.getFirst().name()));
+        Model face = face(config, models);
         Optional<Fusion> fusion = plan.whole();
         String command = "fuse --from " + Tokenizer.quote(call.value("from").orElseThrow()) + " --as " + name
                 + (crop ? " --crop-vocabulary" : "");
@@ -97,6 +98,16 @@ final class MergeFile {
                 fusion,
                 tensors,
                 edits(face, tensors));
+    }
+
+    /// The base, or the first model; where that has no `config.json`, the first that has one.
+    private Model face(MergeConfig config, List<ParentModel> models) {
+        Model first = session.model(config.baseModel().orElse(models.getFirst().name()));
+        return Stream.concat(
+                        Stream.of(first), models.stream().map(p -> p.models().getFirst()))
+                .filter(m -> m.sidecars().isPresent())
+                .findFirst()
+                .orElse(first);
     }
 
     private void tellRecipe(List<ParentModel> parents, String last) {

@@ -43,8 +43,8 @@ final class MergeRecipe {
         if (takesBase && fusion.base().isPresent()) {
             String base = Tokenizer.quote(fusion.base().get().name());
             line.append(" --base ").append(base);
-            line.append(" --rest ").append(base);
         }
+        config.baseModel().ifPresent(b -> line.append(" --rest ").append(Tokenizer.quote(b)));
         fusion.dtype().map(DType::name).ifPresent(d -> line.append(" --dtype ").append(d.toLowerCase(Locale.ROOT)));
         for (Input input : fusion.inputs()) {
             input.parameters().forEach((option, setting) -> {

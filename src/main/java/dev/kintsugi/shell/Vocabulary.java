@@ -4,7 +4,6 @@ import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fusion.Method;
 import dev.kintsugi.tensor.Shape;
-import dev.kintsugi.tensor.Tensor;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -12,6 +11,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.function.Predicate;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -24,10 +24,11 @@ final class Vocabulary {
 
     private Vocabulary() {}
 
-    /// **Errors.** [Fault] `K7003` where the models' embeddings have different numbers of rows, with the
-    /// tokens that the longer ones would lose.
-    static void refuseLoss(Method method, List<ParentModel> models, Optional<ParentModel> base) {
-        if (method.name().equals("concatenate")) {
+    /// **Errors.** [Fault] `K7003` where the models' embeddings, if selected, have different numbers of rows,
+    /// with the tokens that the longer ones would lose.
+    static void refuseLoss(
+            Method method, List<ParentModel> models, Optional<ParentModel> base, Predicate<String> selection) {
+        if (method.name().equals("concatenate") || !selection.test(EMBEDDING)) {
             return;
         }
         List<ParentModel> all = new ArrayList<>(models);
@@ -42,7 +43,8 @@ final class Vocabulary {
                 most = Optional.of(model);
             }
         }
-        if (fewest.isEmpty() || most.isEmpty() || rows(fewest.get()) == rows(most.get())) {
+        boolean alike = all.stream().map(Vocabulary::width).distinct().count() == 1;
+        if (!alike || fewest.isEmpty() || most.isEmpty() || rows(fewest.get()) == rows(most.get())) {
             return;
         }
         long kept = rows(fewest.get());
@@ -58,14 +60,16 @@ final class Vocabulary {
                         + " --layers '!**.embed_tokens.weight' --layers '!**lm_head.weight'");
     }
 
+    private static Optional<Shape> shape(ParentModel model) {
+        return model.tensors().find(EMBEDDING).map(t -> t.spec().shape()).filter(s -> s.ndim() == 2);
+    }
+
     private static long rows(ParentModel model) {
-        return model.tensors()
-                .find(EMBEDDING)
-                .map(Tensor::spec)
-                .map(s -> s.shape())
-                .filter(s -> s.ndim() == 2)
-                .map((Shape s) -> s.dim(0))
-                .orElse(0L);
+        return shape(model).map(s -> s.dim(0)).orElse(0L);
+    }
+
+    private static long width(ParentModel model) {
+        return shape(model).map(s -> s.dim(1)).orElse(0L);
     }
 
     private static String tokens(ParentModel model, long from, long lost) {
