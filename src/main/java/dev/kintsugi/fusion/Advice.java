@@ -4,16 +4,17 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 
 /// A way to fuse models that fits what a [Survey] found, and why.
 ///
 /// The rules are few and stand in [#of(Survey)]; they come from how the methods behaved on models whose
 /// changes were dense, weak, local or sparse, and they know nothing of what the models are for.
 ///
-/// @param method the method's name
+/// @param method the method's name; none where no method makes sense
 /// @param options its options that are not at their defaults, as they are typed
 /// @param reasons one sentence each
-public record Advice(String method, List<String> options, List<String> reasons) {
+public record Advice(Optional<String> method, List<String> options, List<String> reasons) {
     /// Changes that point the same way.
     private static final double ALIKE = 0.5;
 
@@ -29,34 +30,54 @@ public record Advice(String method, List<String> options, List<String> reasons) 
     /// Signs that differ about as often as those of unrelated numbers, or more.
     private static final double AT_ODDS = 0.45;
 
+    /// Models that lie this far apart, as a share of their length, hardly descend from one.
+    private static final double STRANGERS = 0.7;
+
     public Advice {
         options = List.copyOf(options);
         reasons = List.copyOf(reasons);
     }
 
-    /// The first that fits: models alike are averaged; sparse changes that hardly meet are added up by `ram`;
-    /// models of unequal loudness or with groups of their own get attention; models at odds get `ties`; others
-    /// the mean.
+    private static Advice to(String method, List<String> options, List<String> reasons) {
+        return new Advice(Optional.of(method), options, reasons);
+    }
+
+    /// The first that fits: strangers are not fused; models alike are averaged; sparse changes that hardly
+    /// meet are added up by `ram`; models of unequal loudness or with groups of their own get attention;
+    /// models at odds get `ties`; others the mean.
     public static Advice of(Survey survey) {
         int models = survey.models().size();
+        if (distance(survey) > STRANGERS) {
+            return new Advice(
+                    Optional.empty(),
+                    List.of(),
+                    List.of(
+                            say(
+                                    "the models lie about %.2f of their length apart, as unrelated ones do",
+                                    distance(survey)),
+                            survey.base().isPresent()
+                                    ? "the base is not the model they were trained from, or they are not of one family"
+                                    : "they do not seem to be trained from one model; if they are, name it with --base",
+                            "any mean of unrelated models is noise"));
+        }
         if (survey.base().isEmpty()) {
             return withoutBase(survey);
         }
         if (models == 1) {
-            return new Advice(
+            return to(
                     "slerp",
                     List.of("--t 0.5"),
                     List.of("there is one model and its base: halfway between them keeps what both have"));
         }
         Changes total = survey.total();
         if (silent(survey)) {
-            return new Advice(
+            return to(
                     "weighted-average",
                     List.of(),
                     List.of("a model equals the base in every element: name models that changed"));
         }
         if (total.meanCosine() > ALIKE) {
-            return new Advice(
+            return to(
                     "weighted-average",
                     List.of(),
                     List.of(
@@ -65,7 +86,7 @@ public record Advice(String method, List<String> options, List<String> reasons) 
         }
         double sparsest = sparsest(survey);
         if (total.overlap() < APART && sparsest > 0.5) {
-            return new Advice(
+            return to(
                     "ram",
                     List.of("--epsilon 0"),
                     List.of(
@@ -79,7 +100,7 @@ public record Advice(String method, List<String> options, List<String> reasons) 
             return attention(survey, louder, owned);
         }
         if (total.conflict() > AT_ODDS && total.meanCosine() < 0) {
-            return new Advice(
+            return to(
                     "ties",
                     List.of("--density 0.5"),
                     List.of(
@@ -87,7 +108,7 @@ public record Advice(String method, List<String> options, List<String> reasons) 
                             say("signs differ in %.0f %% of the shared elements", 100 * total.conflict()),
                             "small changes are dropped and signs elected before the rest is averaged"));
         }
-        return new Advice(
+        return to(
                 "weighted-average",
                 List.of(),
                 List.of(
@@ -105,12 +126,12 @@ public record Advice(String method, List<String> options, List<String> reasons) 
         }
         String distance = say("the models lie up to %.3g of their length from their mean", farthest);
         if (models > 2) {
-            return new Advice(
+            return to(
                     "attention",
                     List.of(),
                     List.of(distance, "with three models or more the median stands in for the base"));
         }
-        return new Advice(
+        return to(
                 "weighted-average",
                 List.of(),
                 List.of(distance, "without their base nobody can tell what each learned; give it with --base"));
@@ -126,7 +147,20 @@ public record Advice(String method, List<String> options, List<String> reasons) 
                     owned + " of " + survey.groups().size() + " groups of tensors were changed by one model mostly");
         }
         reasons.add("attention scales the changes and listens in each unit to who changed it most");
-        return new Advice("attention", List.of(), reasons);
+        return to("attention", List.of(), reasons);
+    }
+
+    /// The mean over the elements of how far the farthest model lies, as a share of the length of its group.
+    private static double distance(Survey survey) {
+        double sum = 0;
+        for (Changes group : survey.groups()) {
+            double farthest = 0;
+            for (int i = 0; i < survey.models().size(); i++) {
+                farthest = Math.max(farthest, group.relativeNorm(i));
+            }
+            sum += farthest * group.elements();
+        }
+        return sum / Math.max(1, survey.total().elements());
     }
 
     private static boolean silent(Survey survey) {

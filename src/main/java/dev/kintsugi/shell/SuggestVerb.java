@@ -47,7 +47,7 @@ final class SuggestVerb extends Verb {
         Sheet sheet = Sheet.of("suggest")
                 .fact("models", survey.models())
                 .fact("base", survey.base().orElse(""))
-                .fact("method", advice.method())
+                .fact("method", advice.method().orElse(""))
                 .fact("reasons", advice.reasons())
                 .fact("command", command(survey, advice, call))
                 .rows("groups")
@@ -83,7 +83,8 @@ final class SuggestVerb extends Verb {
         }
         sheet.below("");
         advice.reasons().forEach(r -> sheet.below("because " + r));
-        return sheet.below("try:    " + command(survey, advice, call));
+        return sheet.below(
+                advice.method().isEmpty() ? "no method is proposed" : "try:    " + command(survey, advice, call));
     }
 
     private static double round(double value) {
@@ -103,9 +104,13 @@ final class SuggestVerb extends Verb {
     }
 
     private static String command(Survey survey, Advice advice, Invocation call) {
-        StringBuilder text = new StringBuilder("fuse ").append(advice.method());
+        if (advice.method().isEmpty()) {
+            return "";
+        }
+        String method = advice.method().get();
+        StringBuilder text = new StringBuilder("fuse ").append(method);
         survey.models().forEach(m -> text.append(' ').append(m));
-        boolean needs = Methods.named(advice.method()).base() != Method.Base.NONE;
+        boolean needs = Methods.named(method).base() != Method.Base.NONE;
         survey.base().filter(b -> needs).ifPresent(b -> text.append(" --base ").append(b));
         advice.options().forEach(o -> text.append(' ').append(o));
         call.values("layers").forEach(l -> text.append(" --layers ").append(Tokenizer.quote(l)));

@@ -147,4 +147,14 @@ class FuseViewsTest {
             assertTrue(shell.type("suggest e1 e2").contains("give it with --base"));
         }
     }
+
+    @Test
+    void unrelatedModelsAreNotProposedToBeFused() {
+        try (FuseShell shell = new FuseShell()) {
+            shell.type("open " + FuseShell.RUNS.resolve("fsdp1_4/expected") + " --as one");
+            shell.type("open " + FuseShell.RUNS.resolve("fsdp_tp_2x2/expected") + " --as two");
+            String said = shell.type("suggest one two");
+            assertTrue(said.contains("as unrelated ones do") && said.endsWith("no method is proposed\n"), said);
+        }
+    }
 }
