@@ -37,6 +37,7 @@ public final class HubModel {
     private final SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
     private final SequencedMap<String, Origin> origins = new LinkedHashMap<>();
     private final List<LeftOut> leftOut = new ArrayList<>();
+    private final Map<String, String> blocks = new LinkedHashMap<>();
     private final List<Tie> ties = new ArrayList<>();
     private int split;
 
@@ -199,6 +200,7 @@ public final class HubModel {
                 for (long expert = 0; expert < shape.dim(0); expert++) {
                     String disk =
                             matcher.replaceFirst(rule.into().get(part)).replace("{expert}", Long.toString(expert));
+                    blocks.put(disk, name + "#" + part);
                     put(
                             disk,
                             part(tensor, expert, part, parts),
@@ -279,6 +281,12 @@ public final class HubModel {
     /// Where each of [#tensors()] comes from.
     public SequencedMap<String, Origin> origins() {
         return Collections.unmodifiableSequencedMap(origins);
+    }
+
+    /// What a tensor shares its memory with when transformers writes it, and so its file: the experts of one
+    /// part of a fused tensor. Tensors that are not named share with none.
+    public Map<String, String> blocks() {
+        return Collections.unmodifiableMap(blocks);
     }
 
     /// The checkpoint's tensors under the names of its files.

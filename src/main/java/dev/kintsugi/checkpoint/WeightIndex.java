@@ -17,8 +17,8 @@ import tools.jackson.databind.json.JsonMapper;
 
 /// A `*.index.json`: which file of its directory holds which tensor.
 ///
-/// **Errors.** [Fault] `K2304` where it is damaged, names a path, or disagrees with the files; `K3001` where a file it
-/// names is missing.
+/// **Errors.** [Fault] `K2304` where it is damaged, names a path, or disagrees with the files; `K3001` where
+/// a file it names is missing.
 public record WeightIndex(Path path, SequencedMap<String, String> fileOfTensor) {
     private static final JsonMapper JSON = JsonMapper.builder()
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)

@@ -166,7 +166,7 @@ public final class Exporter {
                 journal.delete();
                 staging.publish(plan.options().replace());
                 return new ExportReport(
-                        staging.target(),
+                        plan.target(),
                         plan.files().size(),
                         plan.tensorCount(),
                         plan.byteCount(),

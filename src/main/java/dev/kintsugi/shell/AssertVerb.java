@@ -73,7 +73,7 @@ final class AssertVerb extends Verb {
     private void valid(Model model) {
         HubModel hub = model.hub(HubOptions.defaults());
         List<Finding> errors = session()
-                .work("validate", job -> Validation.run(hub, Optional.empty(), false, job))
+                .work("validate", job -> Validation.run(hub, model.checkpoint(), false, job))
                 .errors();
         if (!errors.isEmpty()) {
             throw failed(

@@ -55,7 +55,7 @@ final class Exports {
         model.checkUnchanged();
         refuseHoles(model);
         HubModel hub = model.hub(hubOptions);
-        ValidationReport report = session.work("validate", job -> Validation.run(hub, Optional.empty(), false, job));
+        ValidationReport report = session.work("validate", job -> Validation.run(hub, model.checkpoint(), false, job));
         refuse(model, report, session.console());
         ExportPlan plan = ExportPlan.of(hub, model.sidecars(), target, exportOptions(model, call));
         if (plan.tensorCount() == 0) {
@@ -83,7 +83,7 @@ final class Exports {
             return;
         }
         Checkpoint checkpoint = model.checkpoint().get();
-        List<String> holes = ModelText.holes(checkpoint);
+        List<String> holes = checkpoint.holes();
         if (!holes.isEmpty()) {
             throw new Fault(
                     Code.K3001,

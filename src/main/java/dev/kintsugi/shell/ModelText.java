@@ -77,29 +77,17 @@ final class ModelText {
         return List.copyOf(absent);
     }
 
-    /// Names that some rank holds and the model has not: pieces of them are missing.
-    static List<String> holes(Checkpoint checkpoint) {
-        TreeSet<String> holes = new TreeSet<>();
-        checkpoint
-                .ranks()
-                .values()
-                .forEach(view -> view.names().stream()
-                        .filter(n -> !checkpoint.tensors().has(n))
-                        .forEach(holes::add));
-        return List.copyOf(holes);
-    }
-
     private static String state(Model model, HubModel hub) {
         Optional<Checkpoint> checkpoint = model.checkpoint();
         if (checkpoint.isPresent()) {
-            List<String> holes = holes(checkpoint.get());
+            List<String> holes = checkpoint.get().holes();
             if (!holes.isEmpty()) {
                 return "incomplete: ranks " + Ranks.text(absentRanks(checkpoint.get())) + " missing, " + holes.size()
                         + " tensors with holes";
             }
         }
         try {
-            return state(Validation.structure(hub, Job.quiet()), hub);
+            return state(Validation.structure(hub, checkpoint, Job.quiet()), hub);
         } catch (Fault fault) {
             return "see validate: " + fault.code();
         }

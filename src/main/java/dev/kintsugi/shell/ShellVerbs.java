@@ -3,9 +3,7 @@ package dev.kintsugi.shell;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fault.Status;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 
 /// The verbs about the shell itself: `help`, `version`, `exit`, `history`, `set`.
 final class ShellVerbs {
@@ -13,8 +11,6 @@ final class ShellVerbs {
 
     /// `help [COMMAND]`.
     static final class Help extends Verb {
-        private static final Map<String, String> GROUPS = groups();
-
         Help(Session session) {
             super(
                     session,
@@ -23,17 +19,6 @@ final class ShellVerbs {
                     "Lists the commands, or explains one",
                     "help merge",
                     List.of(Parameter.optional("COMMAND", ValueKind.COMMAND)));
-        }
-
-        private static Map<String, String> groups() {
-            Map<String, String> groups = new LinkedHashMap<>();
-            groups.put("models", "Open");
-            groups.put("look", "Look");
-            groups.put("fuse", "Fuse");
-            groups.put("prove", "Prove and write");
-            groups.put("recipes", "Recipes");
-            groups.put("shell", "Shell");
-            return groups;
         }
 
         @Override
@@ -47,7 +32,7 @@ final class ShellVerbs {
                     .rows("commands")
                     .column("command", "command")
                     .column("about", "about");
-            GROUPS.forEach((group, title) -> {
+            CommandPages.GROUPS.forEach((group, title) -> {
                 List<Verb> verbs = session().dispatcher().verbs().stream()
                         .filter(v -> v.getGroup().equals(group))
                         .toList();
