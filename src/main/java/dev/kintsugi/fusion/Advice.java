@@ -27,8 +27,11 @@ public record Advice(Optional<String> method, List<String> options, List<String>
     /// The share of a group's energy by which one model owns it.
     private static final double OWNED = 0.8;
 
-    /// Signs that differ about as often as those of unrelated numbers, or more.
-    private static final double AT_ODDS = 0.45;
+    /// Changes that pull against each other more than unrelated ones do.
+    private static final double AT_ODDS = -0.1;
+
+    /// Less shared than this, and the models changed different places more often than the same.
+    private static final double ELSEWHERE = 0.5;
 
     /// Models that lie this far apart, as a share of their length, hardly descend from one.
     private static final double STRANGERS = 0.7;
@@ -43,8 +46,8 @@ public record Advice(Optional<String> method, List<String> options, List<String>
     }
 
     /// The first that fits: strangers are not fused; models alike are averaged; sparse changes that hardly
-    /// meet are added up by `ram`; models of unequal loudness or with groups of their own get attention;
-    /// models at odds get `ties`; others the mean.
+    /// meet are added up at half strength; models of unequal loudness, or that changed different places, get
+    /// attention; models at odds get `ties`; others the mean.
     public static Advice of(Survey survey) {
         int models = survey.models().size();
         if (distance(survey) > STRANGERS) {
@@ -87,19 +90,20 @@ public record Advice(Optional<String> method, List<String> options, List<String>
         double sparsest = sparsest(survey);
         if (total.overlap() < APART && sparsest > 0.5) {
             return to(
-                    "ram",
-                    List.of("--epsilon 0"),
+                    "task-arithmetic",
+                    List.of("--lambda 0.5"),
                     List.of(
                             say("each model left most elements alone (at least %.0f %%)", 100 * sparsest),
                             say("only %.0f %% of the changed elements are changed by two", 100 * total.overlap()),
-                            "changes that do not meet need not be averaged away"));
+                            "changes that do not meet can be added up; ram keeps them at full strength, which often is"
+                                    + " too much"));
         }
         double louder = louder(total, models);
         long owned = survey.groups().stream().filter(g -> owner(g, models)).count();
-        if (louder > LOUDER || owned * 2 >= survey.groups().size()) {
+        if (louder > LOUDER || owned * 2 >= survey.groups().size() || total.overlap() < ELSEWHERE) {
             return attention(survey, louder, owned);
         }
-        if (total.conflict() > AT_ODDS && total.meanCosine() < 0) {
+        if (total.meanCosine() < AT_ODDS) {
             return to(
                     "ties",
                     List.of("--density 0.5"),
@@ -145,6 +149,11 @@ public record Advice(Optional<String> method, List<String> options, List<String>
         if (owned > 0) {
             reasons.add(
                     owned + " of " + survey.groups().size() + " groups of tensors were changed by one model mostly");
+        }
+        if (survey.total().overlap() < ELSEWHERE) {
+            reasons.add(say(
+                    "only %.0f %% of the changed elements are changed by two",
+                    100 * survey.total().overlap()));
         }
         reasons.add("attention scales the changes and listens in each unit to who changed it most");
         return to("attention", List.of(), reasons);

@@ -4,8 +4,6 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.kintsugi.Golden;
 import dev.kintsugi.fault.Status;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.file.Path;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -15,9 +13,8 @@ final class FuseShell implements AutoCloseable {
     static final Path MODELS = Golden.resource("fusion/mergekit/models");
     static final Path RUNS = Golden.resource("fsdp");
 
-    private final StringWriter out = new StringWriter();
-    private final StringWriter err = new StringWriter();
-    private final Shell shell = Shell.on(new Console(new PrintWriter(out), new PrintWriter(err), false, false, 100));
+    private final Transcript transcript = new Transcript();
+    private Transcript.Result last = new Transcript.Result(Status.DONE, "", "");
 
     /// With `base`, `e1`, `e2` and `e3` of a family of mergekit's fixtures open.
     static FuseShell of(String family) {
@@ -32,42 +29,33 @@ final class FuseShell implements AutoCloseable {
 
     /// Runs `line`, which must succeed, and gives what it prints.
     String type(String line) {
-        Status status = run(line);
-        assertEquals(Status.DONE, status, () -> line + "\n" + err);
-        return output();
+        last = transcript.run(line);
+        assertEquals(Status.DONE, last.status(), () -> line + "\n" + last.err());
+        return last.out();
     }
 
     /// Runs `line`, which must end with `wanted`, and gives what it says on the error stream.
     String fails(Status wanted, String line) {
-        Status status = run(line);
-        assertEquals(wanted, status, () -> line + "\n" + out + err);
-        return errors();
+        last = transcript.run(line);
+        assertEquals(wanted, last.status(), () -> line + "\n" + last.out() + last.err());
+        return last.err();
     }
 
     JsonNode json(String line) {
         return JsonMapper.shared().readTree(type(line + " --format json"));
     }
 
-    private Status run(String line) {
-        out.getBuffer().setLength(0);
-        err.getBuffer().setLength(0);
-        return shell.run(line);
-    }
-
-    String output() {
-        return out.toString().replace("\r\n", "\n");
-    }
-
+    /// What the last line said on the error stream.
     String errors() {
-        return err.toString().replace("\r\n", "\n");
+        return last.err();
     }
 
     Shell shell() {
-        return shell;
+        return transcript.shell();
     }
 
     @Override
     public void close() {
-        shell.close();
+        transcript.close();
     }
 }
