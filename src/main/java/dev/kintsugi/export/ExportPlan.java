@@ -50,12 +50,23 @@ public final class ExportPlan {
     /// **Errors.** [Fault] `K4006` where an adapter's alpha is not known, `K5003` where a sidecar cannot be
     /// read.
     public static ExportPlan of(HubModel model, Optional<Path> sidecars, Path target, ExportOptions options) {
+        return of(model, "model", Map.of(), sidecars, target, options);
+    }
+
+    /// The same with weight files named after `stem`, and `texts` beside them by file name.
+    public static ExportPlan of(
+            HubModel model,
+            String stem,
+            Map<String, String> texts,
+            Optional<Path> sidecars,
+            Path target,
+            ExportOptions options) {
         CastLoss loss = new CastLoss();
         List<String> notes = new ArrayList<>();
         List<PlannedFile> files = new ArrayList<>();
         StateDict tensors = model.tensors();
         if (tensors.size() > 0) {
-            files.addAll(weights("", "model", cast(tensors, options, loss), model.blocks(), options));
+            files.addAll(weights("", stem, cast(tensors, options, loss), model.blocks(), options));
         }
         if (model.adapter().isPresent()) {
             Adapter adapter = model.adapter().get();
@@ -66,6 +77,7 @@ public final class ExportPlan {
                     "lora_adapter/adapter_config.json",
                     adapter.configText(model.loraAlpha()).getBytes(StandardCharsets.UTF_8)));
         }
+        texts.forEach((name, text) -> files.add(new PlannedFile.Text(name, text.getBytes(StandardCharsets.UTF_8))));
         sidecars.ifPresent(directory -> files.addAll(sidecarFiles(model, directory, options, notes)));
         return new ExportPlan(target, options, files, loss, notes);
     }

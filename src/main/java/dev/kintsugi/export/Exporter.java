@@ -289,12 +289,14 @@ public final class Exporter {
     private static final class OpenFile {
         private final PlannedFile.Weights weights;
         private final FileChannel channel;
+        private final WriteBack disk;
         private final Map<Long, Integer> crcs = new HashMap<>();
         private List<Segment> expected = List.of();
 
         OpenFile(PlannedFile.Weights weights, FileChannel channel) {
             this.weights = weights;
             this.channel = channel;
+            this.disk = new WriteBack(channel);
         }
 
         void begin() throws IOException {
@@ -316,11 +318,13 @@ public final class Exporter {
             }
             if (last) {
                 finish(journal);
+            } else {
+                disk.written(segment.byteCount());
             }
         }
 
         void finish(Journal journal) throws IOException {
-            channel.force(true);
+            disk.finish();
             journal.finish(weights.name(), Checksums.combine(expected, crcs));
         }
     }

@@ -13,13 +13,14 @@ import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.SequencedMap;
 
 /// An opened safetensors file: the header in memory, the data mapped.
 ///
-/// **Errors.** [Fault] `K2301` where the header is wrong, `K2302` where data is cut off, `K2303` beyond the limits,
-/// `K2003` where the file is something else, `K2205` for a dtype that is not known.
+/// **Errors.** [Fault] `K2301` where the header is wrong, `K2302` where data is cut off, `K2303` beyond the
+/// limits, `K2003` where the file is something else, `K2205` for a dtype that is not known.
 public final class SafetensorsFile {
     /// The longest header that is read, as the reference has it. **Units.** Bytes.
     public static final int MAX_HEADER_BYTES = 100_000_000;
@@ -128,7 +129,12 @@ public final class SafetensorsFile {
             throw new Fault(
                     Code.K2302,
                     String.format(
-                            "holds %,d bytes of data, its tensors need %,d: cut short within %s", dataBytes, at, first),
+                            Locale.ROOT,
+                            "holds %,d bytes of data, its tensors need %,d: cut short at %.1f %%, within %s",
+                            dataBytes,
+                            at,
+                            100.0 * dataBytes / at,
+                            first),
                     "the file was cut short or is still being written",
                     "copy it again");
         }

@@ -1,7 +1,6 @@
 package dev.kintsugi.shell;
 
 import dev.kintsugi.architecture.HubModel;
-import dev.kintsugi.architecture.HubOptions;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fusion.Fusion;
 import dev.kintsugi.fusion.Input;
@@ -25,7 +24,7 @@ final class DimensionAdvice {
             return List.of();
         }
         Fusion fusion = model.fusion().get();
-        HubModel hub = model.hub(HubOptions.defaults());
+        HubModel hub = model.hub();
         Optional<SequencedMap<String, Shape>> expected = expected(hub);
         Map<String, String> lines = new LinkedHashMap<>();
         Map<String, Integer> counts = new TreeMap<>();

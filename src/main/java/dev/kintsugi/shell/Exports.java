@@ -57,7 +57,8 @@ final class Exports {
         HubModel hub = model.hub(hubOptions);
         ValidationReport report = session.work("validate", job -> Validation.run(hub, model.checkpoint(), false, job));
         refuse(model, report, session.console());
-        ExportPlan plan = ExportPlan.of(hub, model.sidecars(), target, exportOptions(model, call));
+        ExportPlan plan = ExportPlan.of(
+                hub, model.weightsName(), model.texts(), model.sidecars(), target, exportOptions(model, call));
         if (plan.tensorCount() == 0) {
             throw new Fault(
                     Code.K4004,
@@ -78,7 +79,8 @@ final class Exports {
         return Status.DONE;
     }
 
-    private static void refuseHoles(Model model) {
+    /// **Errors.** [Fault] `K3001` where pieces of tensors are missing.
+    static void refuseHoles(Model model) {
         if (model.checkpoint().isEmpty()) {
             return;
         }

@@ -1,7 +1,6 @@
 package dev.kintsugi.shell;
 
 import dev.kintsugi.architecture.Config;
-import dev.kintsugi.architecture.HubOptions;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fusion.Fusion;
@@ -181,7 +180,7 @@ final class FuseArguments {
 
     /// Elements of an attention head, as `config.json` says.
     private static OptionalLong headDim(Model face) {
-        Optional<Config> config = face.hub(HubOptions.defaults()).config();
+        Optional<Config> config = face.hub().config();
         Optional<Long> said = config.flatMap(c -> c.integer("head_dim"));
         Optional<Long> hidden = config.flatMap(c -> c.integer("hidden_size"));
         Optional<Long> heads = config.flatMap(c -> c.integer("num_attention_heads"));

@@ -1,6 +1,5 @@
 package dev.kintsugi.shell;
 
-import dev.kintsugi.architecture.HubOptions;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fault.Status;
@@ -67,7 +66,7 @@ final class FuseVerb extends Verb {
         } else {
             fused = FuseArguments.define(call, name);
         }
-        fused.hub(HubOptions.defaults());
+        fused.hub();
         if (call.has("redefine")) {
             session().find(name).ifPresent(old -> session().close(name));
         }

@@ -83,19 +83,17 @@ final class FusedModel implements Model {
     }
 
     @Override
-    public synchronized HubModel hub(HubOptions options) {
-        if (!options.equals(HubOptions.defaults())) {
-            return face(options);
-        }
+    public synchronized HubModel hub() {
         HubModel known = usual;
         if (known == null) {
-            known = face(options);
+            known = hub(HubOptions.defaults());
             usual = known;
         }
         return known;
     }
 
-    private HubModel face(HubOptions options) {
+    @Override
+    public HubModel hub(HubOptions options) {
         return HubModel.of(tensors, parents.face().directories(), sidecars(), options, configEdits);
     }
 

@@ -1,7 +1,6 @@
 package dev.kintsugi.shell;
 
 import dev.kintsugi.architecture.Config;
-import dev.kintsugi.architecture.HubOptions;
 import dev.kintsugi.checkpoint.OpenOptions;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
@@ -176,7 +175,7 @@ final class MergeFile {
     /// What `config.json` says of the number of layers and tokens, where the merge has others.
     private static Map<String, String> edits(Model face, StateDict tensors) {
         Map<String, String> edits = new LinkedHashMap<>();
-        Optional<Config> config = face.hub(HubOptions.defaults()).config();
+        Optional<Config> config = face.hub().config();
         if (config.isEmpty() || config.get().find("text_config").isPresent()) {
             return edits;
         }

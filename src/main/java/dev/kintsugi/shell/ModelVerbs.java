@@ -23,7 +23,12 @@ final class ModelVerbs {
 
         @Override
         Status run(Invocation call) {
-            close(call.words(), session());
+            List<String> open = call.words().stream()
+                    .filter(name -> !session().workspace().isAbsent(name))
+                    .toList();
+            open.forEach(session()::model);
+            call.words().forEach(session().workspace()::forget);
+            ModelVerbs.close(open, session());
             return Status.DONE;
         }
     }

@@ -35,8 +35,8 @@ final class OpenedModel implements Model {
         return command;
     }
 
-    /// It with the usual options.
-    synchronized HubModel hub() {
+    @Override
+    public synchronized HubModel hub() {
         HubModel known = usual;
         if (known == null) {
             known = hub(HubOptions.defaults());

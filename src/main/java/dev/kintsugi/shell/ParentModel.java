@@ -1,7 +1,6 @@
 package dev.kintsugi.shell;
 
 import dev.kintsugi.architecture.Adapter;
-import dev.kintsugi.architecture.HubOptions;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.tensor.StateDict;
@@ -76,7 +75,7 @@ record ParentModel(String name, StateDict tensors, List<Model> models) {
     }
 
     private static ParentModel plain(Model model, OptionalDouble alpha, Session session) {
-        Optional<Adapter> adapter = model.hub(HubOptions.defaults()).storedAdapter();
+        Optional<Adapter> adapter = model.hub().storedAdapter();
         if (adapter.isEmpty()) {
             return new ParentModel(model.name(), model.tensors(), List.of(model));
         }
@@ -87,7 +86,7 @@ record ParentModel(String name, StateDict tensors, List<Model> models) {
 
     /// The model without its adapter. **Errors.** [Fault] `K7003` if it is nothing but an adapter.
     private static StateDict baseOf(Model model, String word) {
-        StateDict base = model.hub(HubOptions.defaults()).tensors();
+        StateDict base = model.hub().tensors();
         if (base.size() == 0) {
             throw new Fault(
                     Code.K7003,
@@ -104,7 +103,7 @@ record ParentModel(String name, StateDict tensors, List<Model> models) {
         List<Model> models = new ArrayList<>(List.of(first));
         for (String part : parts.subList(1, parts.size())) {
             Model model = session.model(part);
-            Adapter adapter = model.hub(HubOptions.defaults())
+            Adapter adapter = model.hub()
                     .storedAdapter()
                     .orElseThrow(() -> new Fault(
                             Code.K7003,

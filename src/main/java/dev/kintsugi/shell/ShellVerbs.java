@@ -1,7 +1,5 @@
 package dev.kintsugi.shell;
 
-import dev.kintsugi.fault.Code;
-import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fault.Status;
 import java.util.List;
 
@@ -107,7 +105,7 @@ final class ShellVerbs {
         @Override
         Status run(Invocation call) {
             if (call.words().size() == 2) {
-                change(call.word(0), call.word(1));
+                session().set(call.word(0), call.word(1));
             }
             Sheet.of("settings")
                     .rows("settings")
@@ -117,22 +115,6 @@ final class ShellVerbs {
                     .row("threads", (long) session().threads())
                     .print(call.console());
             return Status.DONE;
-        }
-
-        private void change(String name, String value) {
-            boolean number = value.matches("[1-9]\\d{0,2}");
-            boolean onOff = value.equals("on") || value.equals("off");
-            if (name.equals("threads") && number) {
-                session().threads(Integer.parseInt(value));
-            } else if (name.equals("debug") && onOff) {
-                session().debugging(value.equals("on"));
-            } else {
-                throw new Fault(
-                        Code.K1003,
-                        "set " + name + " " + value + ": no such setting or value",
-                        "settings are threads (a number) and debug (on, off)",
-                        "write for example: set threads 4");
-            }
         }
     }
 }

@@ -8,6 +8,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Stream;
 import org.jline.terminal.Terminal;
 import org.jline.terminal.TerminalBuilder;
@@ -19,17 +21,21 @@ public final class Training {
 
     /// **Arguments.** The checkpoint to merge.
     public static void main(String[] arguments) throws IOException {
+        Console.ofProcess(System.out, System.err, Map.of(Main.class.getSimpleName(), ""))
+                .note("training");
         PrintWriter nowhere = new PrintWriter(Writer.nullWriter());
         Path scratch = Files.createTempDirectory("kintsugi-training");
-        try (Shell shell = Shell.on(new Console(nowhere, nowhere, false, false, 80));
+        try (Shell shell = Shell.on(new Console(nowhere, nowhere, false, false, 80), new Places(Map.of(), scratch));
                 Terminal terminal = TerminalBuilder.builder().dumb(true).build()) {
-            Prompt.reader(shell, terminal);
+            Interrupts.remove(Interrupts.cancelOnSignal(shell.session()));
+            Prompt.reader(shell, terminal, Optional.empty());
             Prompt.complete(shell, "open --", new ArrayList<>());
             String checkpoint = Tokenizer.quote(Path.of(arguments[0]).toString());
             String target = Tokenizer.quote(scratch.resolve("out").toString());
-            Status status =
-                    shell.run("version; help; help merge; open " + checkpoint + " --as sample; placements; tensors;"
-                            + " shards --format json; validate --data; export sample " + target);
+            String workspace = Tokenizer.quote(scratch.resolve("workspace").toString());
+            Status status = shell.run("workspace save " + workspace + "; version; help; help merge; open " + checkpoint
+                    + " --as sample; placements; tensors;" + " shards --format json; validate --data; export sample "
+                    + target + "; workspace; workspace open");
             Prompt.complete(shell, "tensors sample model.", new ArrayList<>());
             if (status != Status.DONE) {
                 throw new IllegalStateException("the sample could not be merged");

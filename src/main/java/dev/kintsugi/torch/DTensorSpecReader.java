@@ -14,22 +14,26 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
+import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalInt;
 import java.util.function.Function;
 
 /// Reads a `DTensorSpec` with its `DeviceMesh`, as torch 2.1 to 2.14 pickle them. Unknown fields are ignored.
 ///
-/// The ranks of a mesh stand in `mesh` (an N-D tensor, to 2.8), or in `_rank_map` at the positions that `_layout`
-/// gives: `shape` and `stride` per dim (2.9), or nested in `axes` (2.13). A sliced mesh is a layout over a map of more
-/// ranks; which translate of it is meant follows from the rank that wrote the file.
+/// The ranks of a mesh stand in `mesh` (an N-D tensor, to 2.8), or in `_rank_map` at the positions that
+/// `_layout` gives: `shape` and `stride` per dim (2.9), or nested in `axes` (2.13). A sliced mesh is a layout
+/// over a map of more ranks; which translate of it is meant follows from the rank that wrote the file.
 ///
-/// **Source.** `torch/distributed/device_mesh.py`, `_mesh_layout.py`, `tensor/_dtensor_spec.py` of these versions.
+/// **Source.** `torch/distributed/device_mesh.py`, `_mesh_layout.py`, `tensor/_dtensor_spec.py` of these
+/// versions.
 final class DTensorSpecReader {
     private static final int MAX_RANKS = 1 << 24;
 
     private final Function<PickleValue, StridedTensor> tensors;
     private final OptionalInt fileRank;
+    private final Map<PickleValue, DeviceMesh> meshes = new IdentityHashMap<>();
 
     DTensorSpecReader(Function<PickleValue, StridedTensor> tensors, OptionalInt fileRank) {
         this.tensors = tensors;
@@ -48,7 +52,9 @@ final class DTensorSpecReader {
             placements.add(placement(Pickled.call(placement, "a placement")));
         }
         boolean old = call.path().startsWith("torch.distributed._tensor.");
-        return new Spec(mesh(Pickled.require(fields, "a DTensorSpec", "mesh")), placements, old);
+        // The tensors of a file share one mesh object.
+        DeviceMesh mesh = meshes.computeIfAbsent(Pickled.require(fields, "a DTensorSpec", "mesh"), this::mesh);
+        return new Spec(mesh, placements, old);
     }
 
     private static Placement placement(Call call) {

@@ -174,8 +174,15 @@ public final class Validation {
                 && shape.ndim() == 2
                 && found.dim(1) == shape.dim(1)
                 && (name.endsWith("embed_tokens.weight") || name.endsWith("lm_head.weight"));
-        String hint = vocabulary ? ": " + found.dim(0) + " rows, vocab_size in config.json is " + shape.dim(0) : "";
+        String hint = vocabulary ? vocabulary(found.dim(0), shape.dim(0)) : "";
         return "is " + found + ", " + architecture() + " has " + shape + hint;
+    }
+
+    private static String vocabulary(long rows, long vocabSize) {
+        String cause = rows > vocabSize
+                ? Math.subtractExact(rows, vocabSize) + " rows are padding, or tokens added since"
+                : "tokens of the tokenizer have no row";
+        return ": " + rows + " rows, vocab_size in config.json is " + vocabSize + ": " + cause;
     }
 
     private String architecture() {

@@ -15,6 +15,7 @@ import java.util.zip.ZipOutputStream;
 /// Writes one rank's file as `torch.save` does, with DTensors of random BF16.
 final class RankWriter {
     private static final int CHUNK = 1 << 20;
+    private static final int MESH_MEMO = 0;
 
     /// A tensor of the file: its global shape, its local one, and its placements, one a mesh dim: `R` or the
     /// number of a dim that is sharded.
@@ -65,13 +66,8 @@ final class RankWriter {
         zip.closeEntry();
     }
 
-    /// Random values between -1 and 1, the same block over and over: what is measured is moving them.
     private static void random(ZipOutputStream zip, String name, long count, long seed) throws IOException {
-        byte[] block = new byte[CHUNK];
-        new Random(seed).nextBytes(block);
-        for (int i = 1; i < block.length; i += 2) {
-            block[i] = (byte) (block[i] & 0x80 | 0x3c | block[i] & 0x03);
-        }
+        byte[] block = block(Math.min(count, CHUNK), seed);
         CRC32 crc = new CRC32();
         for (long at = 0; at < count; at += CHUNK) {
             crc.update(block, 0, (int) Math.min(CHUNK, count - at));
@@ -85,6 +81,23 @@ final class RankWriter {
             zip.write(block, 0, (int) Math.min(CHUNK, count - at));
         }
         zip.closeEntry();
+    }
+
+    /// `count` bytes of random values, another block for each MiB.
+    static void random(OutputStream out, long count, long seed) throws IOException {
+        for (long at = 0; at < count; at += CHUNK) {
+            out.write(block(CHUNK, seed + at), 0, (int) Math.min(CHUNK, count - at));
+        }
+    }
+
+    /// Random BF16 between -1 and 1.
+    private static byte[] block(long count, long seed) {
+        byte[] block = new byte[(int) count];
+        new Random(seed).nextBytes(block);
+        for (int i = 1; i < block.length; i += 2) {
+            block[i] = (byte) (block[i] & 0x80 | 0x3c | block[i] & 0x03);
+        }
+        return block;
     }
 
     private byte[] mesh() {
@@ -145,16 +158,12 @@ final class RankWriter {
                 .newObject()
                 .op('}')
                 .mark();
-        out.text("mesh")
-                .global("torch.distributed.device_mesh", "DeviceMesh")
-                .newObject()
-                .op('}')
-                .mark();
-        out.text("device_type").text("cpu").text("mesh");
-        tensor(out, "IntStorage", "mesh", meshShape);
-        out.text("mesh_dim_names").mark();
-        meshNames.forEach(out::text);
-        out.tuple().op('u').op('b');
+        out.text("mesh");
+        if (entry == entries.getFirst()) {
+            mesh(out);
+        } else {
+            out.op('h').op(MESH_MEMO);
+        }
         out.text("placements").mark();
         for (String placement : entry.placements()) {
             String kind = placement.equals("R") ? "Replicate" : "Shard";
@@ -167,6 +176,19 @@ final class RankWriter {
             out.op('b');
         }
         out.tuple().op('u').op('b');
+    }
+
+    /// The mesh, which every tensor of a file shares.
+    private void mesh(Pickler out) {
+        out.global("torch.distributed.device_mesh", "DeviceMesh")
+                .newObject()
+                .op('}')
+                .mark();
+        out.text("device_type").text("cpu").text("mesh");
+        tensor(out, "IntStorage", "mesh", meshShape);
+        out.text("mesh_dim_names").mark();
+        meshNames.forEach(out::text);
+        out.tuple().op('u').op('b').op('q').op(MESH_MEMO);
     }
 
     private static void tensor(Pickler out, String storage, String key, long[] shape) {

@@ -1,13 +1,20 @@
 package dev.kintsugi.bench;
 
+import java.io.BufferedOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
+import java.util.StringJoiner;
 
 /// Checkpoints of Qwen2 shapes in FSDP's layouts.
 final class SampleModels {
@@ -50,7 +57,8 @@ final class SampleModels {
 
     /// Writes a checkpoint of `layers` layers on four ranks into `directory`, unless one is there.
     static void fsdp(Path directory, int layers, Sharding sharding) throws IOException {
-        if (Files.exists(directory.resolve("complete"))) {
+        Path complete = directory.resolveSibling(directory.getFileName() + ".complete");
+        if (Files.exists(complete)) {
             return;
         }
         Path sidecars = Files.createDirectories(directory.resolve("huggingface"));
@@ -69,7 +77,59 @@ final class SampleModels {
                     .write(directory.resolve("model_world_size_4_rank_" + rank + ".pt"), seed);
         }
         Files.writeString(directory.resolve("fsdp_config.json"), "{\"FSDP_version\": 2, \"world_size\": 4}");
-        Files.writeString(directory.resolve("complete"), "");
+        Files.writeString(complete, "");
+    }
+
+    /// Writes a Hugging Face model of `layers` layers and random BF16, unless one is there.
+    static void huggingFace(Path directory, int layers, long seed) throws IOException {
+        Path complete = directory.resolveSibling(directory.getFileName() + ".complete");
+        if (Files.exists(complete)) {
+            return;
+        }
+        Files.createDirectories(directory);
+        Files.writeString(directory.resolve("config.json"), config(layers));
+        StringJoiner header = new StringJoiner(",", "{", "}");
+        long end = 0;
+        for (Map.Entry<String, long[]> tensor : shapes(layers).entrySet()) {
+            long start = end;
+            end += 2 * Arrays.stream(tensor.getValue()).reduce(1, Math::multiplyExact);
+            header.add(String.format(
+                    "\"%s\":{\"dtype\":\"BF16\",\"shape\":%s,\"data_offsets\":[%d,%d]}",
+                    tensor.getKey(), Arrays.toString(tensor.getValue()), start, end));
+        }
+        byte[] head = header.toString().getBytes(StandardCharsets.UTF_8);
+        try (OutputStream out =
+                new BufferedOutputStream(Files.newOutputStream(directory.resolve("model.safetensors")))) {
+            out.write(ByteBuffer.allocate(Long.BYTES)
+                    .order(ByteOrder.LITTLE_ENDIAN)
+                    .putLong(head.length)
+                    .array());
+            out.write(head);
+            RankWriter.random(out, end, seed);
+        }
+        Files.writeString(complete, "");
+    }
+
+    /// Writes a checkpoint of `tensors` small tensors on `ranks` ranks, split along dim `dim`, unless one is
+    /// there.
+    static void small(Path directory, int ranks, int tensors, int dim) throws IOException {
+        Path complete = directory.resolveSibling(directory.getFileName() + ".complete");
+        if (Files.exists(complete)) {
+            return;
+        }
+        Files.createDirectories(directory);
+        List<RankWriter.Entry> entries = new ArrayList<>();
+        long[] global = dim == 0 ? new long[] {ranks, 8} : new long[] {8, ranks};
+        long[] local = dim == 0 ? new long[] {1, 8} : new long[] {8, 1};
+        for (int i = 0; i < tensors; i++) {
+            entries.add(new RankWriter.Entry(
+                    "model.layers." + i / 10 + ".part" + i % 10, global, local, List.of(Integer.toString(dim))));
+        }
+        RankWriter writer = new RankWriter(entries, new long[] {ranks}, List.of("fsdp"));
+        for (int rank = 0; rank < ranks; rank++) {
+            writer.write(directory.resolve("model_world_size_" + ranks + "_rank_" + rank + ".pt"), rank);
+        }
+        Files.writeString(complete, "");
     }
 
     private static RankWriter.Entry entry(String name, long[] global, Sharding sharding) {

@@ -14,6 +14,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -251,6 +252,31 @@ class FuseTest {
             assertFalse(Files.exists(temporary.resolve("out")));
             shell.type("fuse linear e1 e2 --weights 1e39,1e39 --normalize false --allow-non-finite --as any");
             shell.type("export any " + temporary.resolve("out"));
+        }
+    }
+
+    @Test
+    void commandsThatLookWorkOnAFusion() {
+        try (FuseShell shell = FuseShell.of("llama-fp32")) {
+            shell.type("fuse linear e1 e2 --as blend");
+            for (String line : List.of(
+                    "show blend model.norm.weight",
+                    "stats blend layers.0.**",
+                    "hist blend",
+                    "tree blend",
+                    "info blend",
+                    "tensors blend",
+                    "assert finite blend",
+                    "workspace")) {
+                shell.type(line);
+            }
+            assertTrue(shell.fails(Status.DIFFERENT, "diff blend e1").isEmpty());
+            assertTrue(shell.fails(Status.USAGE, "shards blend").contains("fusion"));
+            shell.type("close e3");
+            shell.type("undo");
+            shell.type("unfuse blend");
+            shell.type("undo");
+            shell.type("assert tensors == 30 blend");
         }
     }
 }
