@@ -30,6 +30,7 @@ public final class HubModel {
 
     private final StateDict stored;
     private final HubOptions options;
+    private final SequencedMap<String, String> edits;
     private final Optional<Config> config;
     private final Optional<Family> family;
     private final Optional<Adapter> adapter;
@@ -40,12 +41,19 @@ public final class HubModel {
     private final List<Tie> ties = new ArrayList<>();
     private int split;
 
-    private HubModel(StateDict stored, List<Path> directories, Optional<Path> sidecars, HubOptions options) {
+    private HubModel(
+            StateDict stored,
+            List<Path> directories,
+            Optional<Path> sidecars,
+            HubOptions options,
+            Map<String, String> edits) {
         this.stored = stored;
+        this.edits = new LinkedHashMap<>(edits);
         this.options = options;
         this.config = sidecars.map(d -> d.resolve("config.json"))
                 .filter(Files::isRegularFile)
-                .map(Config::read);
+                .map(Config::read)
+                .map(c -> c.with(edits));
         this.family = options.keys() == HubOptions.Keys.AS_IS ? Optional.empty() : config.flatMap(Family::of);
         if (options.keys() == HubOptions.Keys.AS_IS) {
             this.adapter = Optional.empty();
@@ -79,7 +87,17 @@ public final class HubModel {
     /// **Errors.** [Fault] `K4013` where two tensors would get one name, `K4011` for an adapter that cannot
     /// be placed, `K2305` for a damaged `config.json`.
     public static HubModel of(StateDict stored, List<Path> directories, Optional<Path> sidecars, HubOptions options) {
-        return new HubModel(stored, directories, sidecars, options);
+        return new HubModel(stored, directories, sidecars, options, Map.of());
+    }
+
+    /// The same with `edits`, JSON values by key, in place of what `config.json` says.
+    public static HubModel of(
+            StateDict stored,
+            List<Path> directories,
+            Optional<Path> sidecars,
+            HubOptions options,
+            Map<String, String> edits) {
+        return new HubModel(stored, directories, sidecars, options, edits);
     }
 
     /// Names without wrapper segments, each with the name it had.
@@ -349,7 +367,7 @@ public final class HubModel {
 
     /// What must change in `config.json`, as JSON values by key; empty where the file is copied as it is.
     public SequencedMap<String, String> configEdits() {
-        SequencedMap<String, String> edits = new LinkedHashMap<>();
+        SequencedMap<String, String> edits = new LinkedHashMap<>(this.edits);
         if (config.isEmpty() || options.keys() == HubOptions.Keys.AS_IS) {
             return edits;
         }

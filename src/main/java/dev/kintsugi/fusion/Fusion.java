@@ -11,6 +11,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.SequencedSet;
 import java.util.function.Function;
 import java.util.function.Predicate;
@@ -164,8 +165,7 @@ public record Fusion(
     }
 
     private void compute(SequencedSet<String> names, List<Input> all, Map<String, Tensor> fused) {
-        ToDoubleFunction<String> places = positions.orElseGet(
-                () -> Layers.positions(Layers.count(inputs.getFirst().model().names())));
+        ToDoubleFunction<String> places = places();
         List<Task> tasks = new ArrayList<>();
         for (String name : names) {
             TensorSpec spec = inputs.getFirst().model().tensor(name).spec();
@@ -194,6 +194,20 @@ public record Fusion(
                             : new FusedTensor(
                                     task, new TensorSpec(target, task.shape()), kernels.apply(task), allowNonFinite));
         }
+    }
+
+    /// The number that `option` has for the model `model`, counted from 0, at the tensor `name`; nothing where
+    /// the method has no such number.
+    public OptionalDouble number(String name, int model, String option) {
+        if (method.findOption(option).filter(o -> o.kind() != Option.Kind.WORD).isEmpty()) {
+            return OptionalDouble.empty();
+        }
+        return parameters(name, places()).numberIfGiven(model, option);
+    }
+
+    private ToDoubleFunction<String> places() {
+        return positions.orElseGet(
+                () -> Layers.positions(Layers.count(inputs.getFirst().model().names())));
     }
 
     private Parameters parameters(String name, ToDoubleFunction<String> places) {

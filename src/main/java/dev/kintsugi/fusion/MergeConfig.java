@@ -2,6 +2,7 @@ package dev.kintsugi.fusion;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.selector.Nearest;
 import dev.kintsugi.tensor.DType;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -11,6 +12,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedSet;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 
 /// A merge configuration as mergekit reads it.
 ///
@@ -62,6 +64,19 @@ public record MergeConfig(
         slices.forEach(slice -> slice.sources().forEach(source -> names.add(source.model())));
         baseModel.ifPresent(names::add);
         return names;
+    }
+
+    /// The same with every model called what `names` says.
+    public MergeConfig renamed(UnaryOperator<String> names) {
+        List<Slice> renamed = new ArrayList<>();
+        for (Slice slice : slices) {
+            renamed.add(new Slice(
+                    slice.sources().stream()
+                            .map(s -> new Source(names.apply(s.model()), s.firstLayer(), s.endLayer(), s.parameters()))
+                            .toList(),
+                    slice.parameters()));
+        }
+        return new MergeConfig(method, renamed, wholeModels, baseModel.map(names), parameters, dtype);
     }
 
     /// Reads the text of a configuration file.
@@ -223,7 +238,10 @@ public record MergeConfig(
             throw fault(
                     "unknown key " + key + " in " + where,
                     "it would have no effect; known are " + String.join(", ", known),
-                    Nearest.of(key, known).map(k -> "did you mean " + k + "?").orElse("leave it out"));
+                    Nearest.to(key, known, 1).stream()
+                            .findFirst()
+                            .map(k -> "did you mean " + k + "?")
+                            .orElse("leave it out"));
         }
     }
 

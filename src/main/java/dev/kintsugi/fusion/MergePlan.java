@@ -59,14 +59,22 @@ public final class MergePlan {
         return StateDict.of(tensors);
     }
 
+    /// The one fusion that a configuration of whole models is; nothing for slices.
+    public Optional<Fusion> whole() {
+        if (!config.wholeModels()) {
+            return Optional.empty();
+        }
+        Map<String, StateDict> whole = cropVocabulary ? cropped() : models;
+        Source first = config.slices().getFirst().sources().getFirst();
+        int layers = Layers.count(dict(whole, first).names());
+        return Optional.of(fusion(config.slices().getFirst(), source -> dict(whole, source), Layers.positions(layers)));
+    }
+
     /// The merged model. **Errors.** [Fault] as [Fusion#fuse()].
     public StateDict fuse() {
-        if (config.wholeModels()) {
-            Map<String, StateDict> whole = cropVocabulary ? cropped() : models;
-            Source first = config.slices().getFirst().sources().getFirst();
-            int layers = Layers.count(dict(whole, first).names());
-            return fusion(config.slices().getFirst(), source -> dict(whole, source), Layers.positions(layers))
-                    .fuse();
+        Optional<Fusion> whole = whole();
+        if (whole.isPresent()) {
+            return whole.get().fuse();
         }
         Map<String, Tensor> result = new LinkedHashMap<>();
         int firstLayer = 0;

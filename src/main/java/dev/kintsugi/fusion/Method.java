@@ -2,6 +2,7 @@ package dev.kintsugi.fusion;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.selector.Nearest;
 import java.util.List;
 import java.util.Optional;
 
@@ -95,9 +96,12 @@ public final class Method {
                                                 options.stream()
                                                         .map(Option::name)
                                                         .toList()),
-                        Nearest.of(
+                        Nearest.to(
                                         spelling.replace('-', '_'),
-                                        options.stream().map(Option::name).toList())
+                                        options.stream().map(Option::name).toList(),
+                                        1)
+                                .stream()
+                                .findFirst()
                                 .map(n -> "did you mean " + n + "?")
                                 .orElse("look at the options with: methods " + name)));
     }

@@ -4,6 +4,7 @@ import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fusion.Kernel.Maker;
 import dev.kintsugi.fusion.Method.Base;
+import dev.kintsugi.selector.Nearest;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -48,7 +49,8 @@ public final class Methods {
                     Code.K7001,
                     "there is no method " + name,
                     "the methods are " + String.join(", ", BY_NAME.keySet()),
-                    Nearest.of(canonical, BY_NAME.keySet())
+                    Nearest.to(canonical, BY_NAME.keySet(), 1).stream()
+                            .findFirst()
                             .map(n -> "did you mean " + n + "?")
                             .orElse("look at them with: methods"));
         }

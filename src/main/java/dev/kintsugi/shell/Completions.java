@@ -2,6 +2,7 @@ package dev.kintsugi.shell;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fusion.Methods;
 import dev.kintsugi.tensor.StateDict;
 import dev.kintsugi.tensor.TensorSpec;
 import java.io.IOException;
@@ -141,7 +142,12 @@ final class Completions {
             case SELECTOR, TENSOR -> modelsThenTensors(typed, words);
             case COMMAND -> of(List.of(typed));
             case CODE -> modelsAndCodes(typed, words);
-            case METHOD, FORMAT, TEXT -> List.of();
+            case METHOD ->
+                Methods.all().stream()
+                        .filter(m -> m.name().startsWith(typed.replace('_', '-')))
+                        .map(m -> new Proposal(m.name(), m.use(), true))
+                        .toList();
+            case FORMAT, TEXT -> List.of();
         };
     }
 

@@ -10,14 +10,14 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 
-/// `explain CODE`, `explain MODEL TENSOR`.
+/// `explain CODE`, `explain MODEL TENSOR`, `explain FUSION [TENSOR]`.
 final class ExplainVerb extends Verb {
     ExplainVerb(Session session) {
         super(
                 session,
                 "explain",
                 "look",
-                "Explains an error code, or where each piece of a tensor lies and what becomes of its name",
+                "Explains an error code, where each piece of a tensor lies and what becomes of its name, or a fusion",
                 "explain K2103\nexplain actor model.embed_tokens.weight",
                 List.of(
                         Parameter.required("CODE|MODEL", ValueKind.CODE),
@@ -43,12 +43,27 @@ final class ExplainVerb extends Verb {
                                     .orElse("K1001"));
         }
         Model chosen = model ? session().model(call.word(0)) : session().model();
+        if (chosen instanceof FusedModel fused) {
+            fused(fused, model && call.words().size() == 1, call).print(call.console());
+            return Status.DONE;
+        }
         if (model && call.words().size() == 1) {
             ModelSheets.info(chosen).print(call.console());
             return Status.DONE;
         }
         tensor(chosen, call.words().getLast()).print(call.console());
         return Status.DONE;
+    }
+
+    private Sheet fused(FusedModel model, boolean whole, Invocation call) {
+        if (whole) {
+            return FusionSheets.explained(model);
+        }
+        String name = FusionSheets.tensorNamed(model, call.words().getLast());
+        return session()
+                .work(
+                        "explain",
+                        job -> FusionSheets.tensor(model, name, call.console().format()));
     }
 
     private static List<String> codes() {

@@ -92,6 +92,7 @@ final class Session implements AutoCloseable {
 
     void close(String name) {
         Model model = model(name);
+        FusedModel.refuseIfUsed(model, this);
         if (models.remove(model.name()) == null) {
             throw new Fault(
                     Code.K1004,
