@@ -1,6 +1,7 @@
 package dev.kintsugi.shell;
 
 import dev.kintsugi.architecture.HubModel;
+import dev.kintsugi.architecture.Origin;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fusion.Fusion;
 import dev.kintsugi.fusion.Input;
@@ -37,15 +38,17 @@ final class DimensionAdvice {
                     lines.putIfAbsent(
                             kind,
                             name + " is " + t.spec().shape() + ", config.json wants " + wanted + ": "
-                                    + remedy(
-                                            fusion,
-                                            hub.origins().get(name).stored().getFirst(),
-                                            kind,
-                                            wanted));
+                                    + remedy(fusion, stored(hub, name), kind, wanted));
                 })));
         List<String> notes = new ArrayList<>();
-        lines.forEach((kind, line) -> notes.add(line + (counts.get(kind) > 1 ? " (×" + counts.get(kind) + ")" : "")));
+        lines.forEach((kind, line) ->
+                notes.add(line + (counts.getOrDefault(kind, 1) > 1 ? " (×" + counts.get(kind) + ")" : "")));
         return notes;
+    }
+
+    private static String stored(HubModel hub, String name) {
+        Origin origin = hub.origins().get(name);
+        return origin == null ? name : origin.stored().getFirst();
     }
 
     private static Optional<SequencedMap<String, Shape>> expected(HubModel hub) {
