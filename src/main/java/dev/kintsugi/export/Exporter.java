@@ -20,6 +20,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -247,7 +248,15 @@ public final class Exporter {
     }
 
     /// A run of one file's elements, as one task.
-    private record Task(OpenFile file, Segment segment) {}
+    private record Task(OpenFile file, Segment segment) {
+        /// Elements that are looked at before this task can go on; whoever needs them too must wait meanwhile.
+        long earlierElements() {
+            Tensor tensor = segment.tensor();
+            return segment.firstElement() == 0 && tensor.earlierSweeps() > 0
+                    ? tensor.spec().elementCount()
+                    : 0;
+        }
+    }
 
     private void writeWeights(Path directory, List<PlannedFile.Weights> files, Journal journal) throws IOException {
         List<OpenFile> open = new ArrayList<>();
@@ -264,6 +273,7 @@ public final class Exporter {
                     file.finish(journal);
                 }
             }
+            tasks.sort(Comparator.comparingLong(Task::earlierElements).reversed());
             Parallel.map(job, tasks, task -> {
                 try {
                     int crc = writer.write(task.segment(), task.file().channel);

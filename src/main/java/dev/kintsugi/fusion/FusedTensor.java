@@ -45,6 +45,7 @@ public final class FusedTensor implements Tensor {
 
     /// How often all of [#parents()] is read, as a rule, before the first element is known; with attention
     /// scaled over the model this is one sweep over the whole model.
+    @Override
     public int earlierSweeps() {
         return kernel.earlierSweeps();
     }

@@ -95,7 +95,7 @@ final class Rows {
         List<Trial> ours = new ArrayList<>();
         List<Trial> idle = new ArrayList<>();
         for (int i = 0; i < 2 * runs + 1; i++) {
-            ours.add(Trial.untilPrompt(environment, "'" + launcher() + "'", "kintsugi> "));
+            ours.add(Trial.untilPrompt(environment, "'" + launcher() + "'", "kintsugi>"));
             idle.add(run(idle()));
         }
         return Optional.of(startRow("start prompt", Trial.median(ours), Trial.median(idle)));

@@ -43,10 +43,13 @@ record Trial(double seconds, long peakKib, long anonymousKib) {
         }
     }
 
-    /// How long a program on a terminal of its own takes until it prints `prompt`. Needs util-linux's `script`.
+    /// How long a program on a terminal of its own takes until it prints `prompt`. Needs `script` of
+    /// util-linux and `timeout`.
     static Trial untilPrompt(Map<String, String> environment, String command, String prompt)
             throws IOException, InterruptedException {
-        ProcessBuilder builder = new ProcessBuilder("script", "-qfec", command, "/dev/null").redirectErrorStream(true);
+        ProcessBuilder builder = new ProcessBuilder(
+                        "timeout", "20", "script", "-qfec", "stty cols 100 rows 30; exec " + command, "/dev/null")
+                .redirectErrorStream(true);
         builder.environment().putAll(environment);
         long start = System.nanoTime();
         Process process = builder.start();
@@ -61,7 +64,7 @@ record Trial(double seconds, long peakKib, long anonymousKib) {
                 seen.append(new String(block, 0, count, StandardCharsets.UTF_8));
             }
             double seconds = (System.nanoTime() - start) / 1e9;
-            process.getOutputStream().write("exit\n".getBytes(StandardCharsets.UTF_8));
+            process.getOutputStream().write("exit\r".getBytes(StandardCharsets.UTF_8));
             process.getOutputStream().flush();
             while (out.read(block) >= 0) {
                 seen.setLength(0);
