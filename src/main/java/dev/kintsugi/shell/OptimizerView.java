@@ -33,10 +33,10 @@ final class OptimizerView implements Model {
 
     /// The optimizer beside `model`. **Errors.** [Fault] `K1004` if its directory holds none that is read.
     static OptimizerView of(Model model, Session session) {
+        OpenOptions options = new OpenOptions(Optional.empty(), Optional.empty(), model.sidecars(), false);
         Optional<OptimizerCheckpoint> found = model.checkpoint().isEmpty()
                 ? Optional.empty()
-                : session.work(
-                        "open", job -> Checkpoints.openOptimizer(model.directories(), OpenOptions.defaults(), job));
+                : session.work("open", job -> Checkpoints.openOptimizer(model.directories(), options, job));
         return found.map(o -> new OptimizerView(model.name() + SUFFIX, model, o))
                 .orElseThrow(() -> new Fault(
                         Code.K1004,

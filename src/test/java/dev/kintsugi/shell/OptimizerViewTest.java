@@ -24,6 +24,17 @@ class OptimizerViewTest {
     private final Transcript shell = new Transcript();
 
     @Test
+    void megatronsIsNamedAsTheModelWhereverItsConfigLies() {
+        for (String name : List.of("verl_llama_tp2_dp2_optimizer/input", "legacy_llama_tp2_optimizer/input")) {
+            shell.run("open " + Golden.resource("megatron").resolve(name) + " --as actor");
+            Transcript.Result listed = shell.run("tensors actor.optim model.layers.1.self_attn.k_proj.**");
+            assertTrue(listed.out().contains("model.layers.1.self_attn.k_proj.weight.fp32"), listed.err());
+            assertTrue(listed.out().contains("4 of 84 tensors"), listed.out());
+            shell.run("close actor");
+        }
+    }
+
+    @Test
     void itIsListedComparedAndWrittenWholeByParameterName() throws IOException {
         shell.run("open " + Golden.resource("fsdp/fsdp2_4/ckpt") + " --as actor");
         Transcript.Result listed = shell.run("tensors actor.optim model.norm.weight.**");

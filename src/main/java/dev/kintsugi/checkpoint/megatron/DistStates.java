@@ -8,8 +8,10 @@ import dev.kintsugi.tensor.Region;
 import dev.kintsugi.torch.Pickled;
 import dev.kintsugi.torch.StridedTensor;
 import dev.kintsugi.torch.TorchValue;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.regex.Matcher;
@@ -31,7 +33,13 @@ record DistStates(SequencedMap<String, SequencedMap<String, String>> byState) {
     /// What `metadata` names; nothing if the job saved no optimizer.
     ///
     /// **Errors.** [dev.kintsugi.fault.Fault] `K4012` for entries of another layout.
-    static Optional<DistStates> of(DcpMetadata metadata) {
+    static Optional<DistStates> of(DcpMetadata metadata, Names names) {
+        Map<String, Entry> weights = new HashMap<>();
+        metadata.tensors().forEach((name, entry) -> {
+            if (!names.ignores(name)) {
+                weights.put(names.canonical(name), entry);
+            }
+        });
         metadata.objects().stream()
                 .filter(o -> OPTIMIZER.matcher(o).matches())
                 .findFirst()
@@ -46,7 +54,7 @@ record DistStates(SequencedMap<String, SequencedMap<String, String>> byState) {
                     throw OptimizerJoin.refused(
                             name + " (" + entry.spec() + ")", "the distributed optimizer's own buffers are not mapped");
                 }
-                checkShape(name, entry, state.group(3), metadata);
+                checkShape(name, entry, Optional.ofNullable(weights.get(names.canonical(state.group(3)))));
                 String key = state.group(2).equals(MASTER) ? OptimizerJoin.MASTER : state.group(2);
                 byState.computeIfAbsent(key, k -> new LinkedHashMap<>()).put(name, state.group(3));
             }
@@ -62,10 +70,9 @@ record DistStates(SequencedMap<String, SequencedMap<String, String>> byState) {
                 : 0;
     }
 
-    private static void checkShape(String name, Entry entry, String parameter, DcpMetadata metadata) {
-        Optional<Entry> weight = Optional.ofNullable(metadata.tensors().get(parameter));
+    private static void checkShape(String name, Entry entry, Optional<Entry> weight) {
         if (weight.isEmpty()) {
-            throw OptimizerJoin.refused(name + " (" + entry.spec() + ")", "no weight is named " + parameter);
+            throw OptimizerJoin.refused(name + " (" + entry.spec() + ")", "no weight is named so");
         }
         if (!weight.get().spec().shape().equals(entry.spec().shape())) {
             throw OptimizerJoin.refused(

@@ -9,7 +9,7 @@ import dev.kintsugi.work.Job;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
-import java.util.function.Function;
+import java.util.function.BiFunction;
 
 /// Opens Megatron-Core's dist checkpoints and the legacy ones of Megatron-LM.
 ///
@@ -28,21 +28,28 @@ public final class MegatronFormat implements CheckpointFormat {
 
     @Override
     public Checkpoint open(List<Path> paths, OpenOptions options, Job job) {
-        return opening(paths, options, job, Opening::open);
+        return opening(paths, options, job, (opening, mapped) -> opening.open());
     }
 
     @Override
     public Optional<OptimizerCheckpoint> openOptimizer(List<Path> paths, OpenOptions options, Job job) {
-        return opening(paths, options, job, Opening::openOptimizer);
+        return opening(paths, options, job, (opening, mapped) -> {
+            Optional<OptimizerCheckpoint> found = opening.openOptimizer();
+            if (found.isEmpty()) {
+                mapped.close();
+            }
+            return found;
+        });
     }
 
-    private static <T> T opening(List<Path> paths, OpenOptions options, Job job, Function<Opening, T> task) {
+    private static <T> T opening(
+            List<Path> paths, OpenOptions options, Job job, BiFunction<Opening, MappedFiles, T> task) {
         MappedFiles mapped = new MappedFiles();
         try {
             List<StepDirectory> steps = paths.stream()
                     .map(p -> StepDirectory.of(p, options.iteration()))
                     .toList();
-            return task.apply(new Opening(steps, options, job, mapped));
+            return task.apply(new Opening(steps, options, job, mapped), mapped);
         } catch (RuntimeException | Error e) {
             mapped.close();
             throw e;

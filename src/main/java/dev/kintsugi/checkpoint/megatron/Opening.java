@@ -139,7 +139,7 @@ final class Opening {
 
     private Optional<OptimizerCheckpoint> distOptimizer() {
         DistReader reader = distReader();
-        return DistStates.of(reader.metadata()).map(states -> {
+        return DistStates.of(reader.metadata(), names).map(states -> {
             Weights weights = weights(reader);
             OptimizerJoin join = weights.optimizer();
             Optional<Common> common = reader.common();
@@ -148,13 +148,13 @@ final class Opening {
                     .orElseGet(List::of);
             List<Optional<Part>> steps =
                     common.map(c -> DistStates.steps(c, parts)).orElseGet(List::of);
-            Set<String> names = new LinkedHashSet<>();
+            Set<String> stepped = new LinkedHashSet<>();
             states.byState().forEach((state, parameters) -> {
                 List<MegatronTensor> tensors = kept(weights.family(), reader.read(parameters, job));
                 join.add(state, tensors);
                 for (MegatronTensor tensor : tensors) {
                     int chain = states.chain(tensor.storedName());
-                    if (names.add(tensor.name()) && chain < steps.size()) {
+                    if (stepped.add(tensor.name()) && chain < steps.size()) {
                         steps.get(chain).ifPresent(s -> join.addScalar("step", tensor.name(), s));
                     }
                 }

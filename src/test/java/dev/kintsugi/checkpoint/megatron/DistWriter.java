@@ -83,6 +83,18 @@ final class DistWriter {
         });
     }
 
+    /// Adds an optimizer whose `exp_avg` is the weight itself, one of experts behind `chained_1.` if `chained`.
+    void addOptimizer(boolean chained) {
+        Map<String, Entry> states = new LinkedHashMap<>();
+        entries.forEach((name, entry) -> {
+            String prefix = chained ? "chained_" + (name.contains("mlp.experts.") ? 1 : 0) + "." : "";
+            states.put(
+                    prefix + "optimizer.state.exp_avg." + name,
+                    new Entry(entry.shape(), new ArrayList<>(entry.chunks())));
+        });
+        entries.putAll(states);
+    }
+
     void write(Path directory) throws IOException {
         Files.createDirectories(directory);
         Files.writeString(directory.resolve("metadata.json"), "{\"sharded_backend\": \"torch_dist\"}");

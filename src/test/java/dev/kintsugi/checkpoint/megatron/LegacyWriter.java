@@ -1,5 +1,6 @@
 package dev.kintsugi.checkpoint.megatron;
 
+import dev.kintsugi.checkpoint.megatron.OptimizerWriter.Grouping;
 import dev.kintsugi.checkpoint.megatron.RandomModel.Piece;
 import dev.kintsugi.checkpoint.megatron.TorchWriter.Built;
 import dev.kintsugi.checkpoint.megatron.TorchWriter.Global;
@@ -7,7 +8,9 @@ import dev.kintsugi.checkpoint.megatron.TorchWriter.Values;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Matcher;
@@ -17,8 +20,9 @@ import java.util.regex.Pattern;
 /// decides what it holds and whether it writes.
 ///
 /// @param layersPerStage layers of pipeline stage `p` in virtual stage `v`, as `[v][p]`
+/// @param grouping how the optimizer groups its parameters
 @SuppressWarnings("ArrayRecordComponent")
-record LegacyWriter(RandomModel model, int ep, int etp, int[][] layersPerStage, boolean grouped) {
+record LegacyWriter(RandomModel model, int ep, int etp, int[][] layersPerStage, boolean grouped, Grouping grouping) {
     private static final Pattern EXPERT = Pattern.compile("mlp\\.experts\\.experts\\.(\\d+)\\.(.*)\\.weight");
 
     void write(Path directory) throws IOException {
@@ -63,6 +67,11 @@ record LegacyWriter(RandomModel model, int ep, int etp, int[][] layersPerStage, 
         for (int chunk = 0; chunk < virtual; chunk++) {
             root.put(virtual == 1 ? "model" : "model" + chunk, chunk(chunk, stage, tpRank, etpRank, epRank));
         }
+        List<Map<String, Object>> chunks = new ArrayList<>();
+        for (int chunk = 0; chunk < virtual; chunk++) {
+            chunks.add(chunk(chunk, stage, tpRank, etpRank, epRank));
+        }
+        root.put("optimizer", new OptimizerWriter(ep > 1, grouping).of(chunks));
         root.put("rng_state", null);
         return root;
     }

@@ -6,9 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import dev.kintsugi.Golden;
 import dev.kintsugi.checkpoint.Checkpoint;
 import dev.kintsugi.checkpoint.OpenOptions;
+import dev.kintsugi.checkpoint.OptimizerCheckpoint;
+import dev.kintsugi.checkpoint.megatron.OptimizerWriter.Grouping;
 import dev.kintsugi.checkpoint.open.Checkpoints;
 import dev.kintsugi.tensor.DType;
 import dev.kintsugi.tensor.Shape;
+import dev.kintsugi.tensor.StateDict;
 import dev.kintsugi.tensor.Tensor;
 import dev.kintsugi.tensor.TensorSpec;
 import dev.kintsugi.work.Job;
@@ -37,17 +40,51 @@ class MegatronPropertiesTest {
                     what);
             for (Map.Entry<String, Matrix> expected : model.tensors.entrySet()) {
                 Tensor tensor = checkpoint.tensors().tensor(expected.getKey());
-                long[] dims = Arrays.stream(expected.getValue().shape())
-                        .asLongStream()
-                        .toArray();
-                assertEquals(new TensorSpec(DType.BF16, Shape.of(dims)), tensor.spec(), what);
-                short[] elements = expected.getValue().elements();
-                ByteBuffer bytes = ByteBuffer.allocate(elements.length * 2).order(ByteOrder.LITTLE_ENDIAN);
-                bytes.asShortBuffer().put(elements);
-                assertArrayEquals(bytes.array(), Golden.bytes(tensor, 1 << 16), what + " " + expected.getKey());
-                assertArrayEquals(bytes.array(), Golden.bytes(tensor, 3), what + " " + expected.getKey());
+                assertIs(expected.getValue(), tensor, what + " " + expected.getKey());
             }
         }
+    }
+
+    private static void assertIs(Matrix expected, Tensor tensor, String what) {
+        long[] dims = Arrays.stream(expected.shape()).asLongStream().toArray();
+        assertEquals(new TensorSpec(DType.BF16, Shape.of(dims)), tensor.spec(), what);
+        ByteBuffer bytes = ByteBuffer.allocate(expected.elements().length * 2).order(ByteOrder.LITTLE_ENDIAN);
+        bytes.asShortBuffer().put(expected.elements());
+        assertArrayEquals(bytes.array(), Golden.bytes(tensor, 1 << 16), what);
+        assertArrayEquals(bytes.array(), Golden.bytes(tensor, 3), what);
+    }
+
+    /// The writers' optimizers hold each weight as its `exp_avg`.
+    private static void assertOptimizerHolds(RandomModel model, Path path, List<String> states, String what) {
+        try (OptimizerCheckpoint optimizer = Checkpoints.openOptimizer(
+                        List.of(path), OpenOptions.defaults(), Job.quiet())
+                .orElseThrow()) {
+            StateDict tensors = optimizer.state().tensors();
+            assertEquals(
+                    model.tensors.keySet().stream()
+                            .flatMap(n -> states.stream().map(s -> n + "." + s))
+                            .sorted()
+                            .toList(),
+                    tensors.names().stream().sorted().toList(),
+                    what);
+            model.tensors.forEach((name, matrix) -> {
+                assertIs(matrix, tensors.tensor(name + ".exp_avg"), what + " " + name);
+                if (states.contains("fp32")) {
+                    assertIsWidened(matrix, tensors.tensor(name + ".fp32"), what + " " + name);
+                    assertArrayEquals(
+                            new byte[] {0x40, 0x40}, Golden.bytes(tensors.tensor(name + ".step"), 1), what + name);
+                }
+            });
+        }
+    }
+
+    private static void assertIsWidened(Matrix expected, Tensor tensor, String what) {
+        assertEquals(DType.F32, tensor.spec().dtype(), what);
+        ByteBuffer bytes = ByteBuffer.wrap(Golden.bytes(tensor, 1 << 16)).order(ByteOrder.LITTLE_ENDIAN);
+        for (short element : expected.elements()) {
+            assertEquals((element & 0xffff) << 16, bytes.getInt(), what);
+        }
+        assertEquals(0, bytes.remaining(), what);
     }
 
     private Path sidecars(RandomModel model) throws IOException {
@@ -80,9 +117,12 @@ class MegatronPropertiesTest {
         String what = "seed " + seed + ": " + model.modelType + " tp " + tp + " ep " + ep + " etp " + etp + " stages "
                 + Arrays.deepToString(stages);
         Path step = sidecars(model).resolve("iter_0000007");
-        new LegacyWriter(model, moe ? ep : 1, moe ? etp : tp, stages, random.nextBoolean()).write(step);
+        Grouping grouping = Grouping.values()[random.nextInt(3)];
+        what += " " + grouping;
+        new LegacyWriter(model, moe ? ep : 1, moe ? etp : tp, stages, random.nextBoolean(), grouping).write(step);
         Files.writeString(directory.resolve("latest_checkpointed_iteration.txt"), "7");
         assertHolds(model, directory, what);
+        assertOptimizerHolds(model, directory, List.of("exp_avg", "fp32", "step"), what);
     }
 
     @RepeatedTest(60)
@@ -102,7 +142,9 @@ class MegatronPropertiesTest {
         if (random.nextBoolean()) {
             writer.mergeLayers();
         }
+        writer.addOptimizer(random.nextBoolean());
         writer.write(step);
         assertHolds(model, directory, what);
+        assertOptimizerHolds(model, directory, List.of("exp_avg"), what);
     }
 }

@@ -27,11 +27,19 @@ final class TorchWriter {
 
     /// A BF16 tensor.
     @SuppressWarnings("ArrayRecordComponent")
-    record Values(int[] shape, short[] elements) {}
+    record Values(int[] shape, short[] elements) {
+        /// The same numbers in F32.
+        Widened widened() {
+            return new Widened(this);
+        }
+    }
+
+    /// A tensor in F32 whose numbers are those of one in BF16.
+    record Widened(Values values) {}
 
     private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     private final DataOutputStream out = new DataOutputStream(bytes);
-    private final List<short[]> storages = new ArrayList<>();
+    private final List<byte[]> storages = new ArrayList<>();
 
     private TorchWriter() {}
 
@@ -57,10 +65,7 @@ final class TorchWriter {
             stored(zip, "archive/data.pkl", pickle);
             stored(zip, "archive/byteorder", "little".getBytes(StandardCharsets.US_ASCII));
             for (int i = 0; i < writer.storages.size(); i++) {
-                short[] elements = writer.storages.get(i);
-                ByteBuffer buffer = ByteBuffer.allocate(elements.length * 2).order(ByteOrder.LITTLE_ENDIAN);
-                buffer.asShortBuffer().put(elements);
-                stored(zip, "archive/data/" + i, buffer.array());
+                stored(zip, "archive/data/" + i, writer.storages.get(i));
             }
             stored(zip, "archive/version", "3\n".getBytes(StandardCharsets.US_ASCII));
         }
@@ -139,12 +144,13 @@ final class TorchWriter {
                 write(built.state());
                 out.write('b');
             }
-            case Values tensor -> tensor(tensor);
+            case Values tensor -> tensor(tensor, false);
+            case Widened tensor -> tensor(tensor.values(), true);
             default -> throw new IllegalArgumentException("no pickle of " + value.getClass());
         }
     }
 
-    private void tensor(Values tensor) throws IOException {
+    private void tensor(Values tensor, boolean widened) throws IOException {
         Object[] shape = new Object[tensor.shape().length];
         Object[] strides = new Object[shape.length];
         int step = 1;
@@ -156,18 +162,30 @@ final class TorchWriter {
         out.writeBytes("ctorch._utils\n_rebuild_tensor_v2\n(");
         write(new Object[] {
             "storage",
-            new Global("torch", "BFloat16Storage"),
+            new Global("torch", widened ? "FloatStorage" : "BFloat16Storage"),
             Integer.toString(storages.size()),
             "cpu",
             tensor.elements().length
         });
         out.write('Q');
-        storages.add(tensor.elements());
+        storages.add(bytes(tensor.elements(), widened));
         write(0);
         write(shape);
         write(strides);
         write(false);
         write(new Called(new Global("collections", "OrderedDict")));
         out.writeBytes("tR");
+    }
+
+    private static byte[] bytes(short[] elements, boolean widened) {
+        ByteBuffer buffer =
+                ByteBuffer.allocate(elements.length * (widened ? 4 : 2)).order(ByteOrder.LITTLE_ENDIAN);
+        for (short element : elements) {
+            if (widened) {
+                buffer.putShort((short) 0);
+            }
+            buffer.putShort(element);
+        }
+        return buffer.array();
     }
 }
