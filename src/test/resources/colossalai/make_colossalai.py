@@ -83,9 +83,14 @@ def model(seed):
     for layer in range(2):
         for name, shape in {
             "self_attn.q_proj.weight": (4, 4),
+            "self_attn.k_proj.weight": (2, 4),
+            "self_attn.v_proj.weight": (2, 4),
+            "self_attn.o_proj.weight": (4, 4),
+            "mlp.gate_proj.weight": (6, 4),
             "mlp.up_proj.weight": (6, 4),
             "mlp.down_proj.weight": (4, 6),
             "input_layernorm.weight": (4,),
+            "post_attention_layernorm.weight": (4,),
         }.items():
             shapes[f"model.layers.{layer}.{name}"] = shape
     shapes["model.norm.weight"] = (4,)
@@ -120,7 +125,11 @@ def write(case, shards, tensors):
     total = sum(len(t[2]) for t in tensors.values())
     index = {"metadata": {"total_size": total}, "weight_map": weights}
     (folder / "pytorch_model.bin.index.json").write_text(json.dumps(index, indent=2) + "\n")
-    config = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "num_hidden_layers": 2, "hidden_size": 4}
+    config = {
+        "architectures": ["LlamaForCausalLM"], "dtype": "bfloat16", "hidden_size": 4, "intermediate_size": 6,
+        "model_type": "llama", "num_attention_heads": 2, "num_hidden_layers": 2, "num_key_value_heads": 1,
+        "tie_word_embeddings": False, "vocab_size": 12,
+    }
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
     (HERE / case / "expected").mkdir()
     safetensors(HERE / case / "expected" / "model.safetensors", tensors)
@@ -134,9 +143,9 @@ def main():
     write(
         "pipeline_2",
         {
-            "pytorch_model-stage-00001-shard-00001.bin": names[:3],
-            "pytorch_model-stage-00001-shard-00002.bin": names[3:5],
-            "pytorch_model-stage-00002-shard-00001.bin": names[5:],
+            "pytorch_model-stage-00001-shard-00001.bin": names[:5],
+            "pytorch_model-stage-00001-shard-00002.bin": names[5:10],
+            "pytorch_model-stage-00002-shard-00001.bin": names[10:],
         },
         tensors,
     )

@@ -84,17 +84,37 @@ public record Adapter(StateDict tensors, SequencedMap<String, LoraPair> pairs, l
         facts.taskType().ifPresent(task -> config.put("task_type", task));
         var modules = config.putArray("target_modules");
         targetModules().forEach(modules::add);
-        TreeMap<String, Long> others = new TreeMap<>();
-        pairs.forEach((weight, pair) -> {
-            if (pair.rank() != rank) {
-                others.put(weight.replaceFirst("\\.weight$", ""), pair.rank());
-            }
-        });
+        SequencedMap<String, Long> others = otherRanks();
         if (!others.isEmpty()) {
             ObjectNode pattern = config.putObject("rank_pattern");
             others.forEach(pattern::put);
         }
         return PythonJson.dumps(config) + "\n";
+    }
+
+    /// The ranks that differ from the usual one: by the last segment of the modules where all that end so
+    /// agree, else by the module.
+    private SequencedMap<String, Long> otherRanks() {
+        Map<String, TreeMap<String, Long>> bySegment = new TreeMap<>();
+        pairs.forEach((weight, pair) -> {
+            String module = weight.replaceFirst("\\.weight$", "");
+            bySegment
+                    .computeIfAbsent(module.substring(module.lastIndexOf('.') + 1), s -> new TreeMap<>())
+                    .put(module, pair.rank());
+        });
+        SequencedMap<String, Long> others = new LinkedHashMap<>();
+        bySegment.forEach((segment, ranks) -> {
+            if (ranks.values().stream().distinct().count() == 1) {
+                ranks.values().stream().limit(1).filter(r -> r != rank).forEach(r -> others.put(segment, r));
+                return;
+            }
+            ranks.forEach((module, r) -> {
+                if (r != rank) {
+                    others.put(module, r);
+                }
+            });
+        });
+        return others;
     }
 
     private static void defaults(ObjectNode config) {

@@ -59,7 +59,7 @@ public final class AdapterFacts {
 
     /// What the files say of alpha.
     ///
-    /// **Errors.** [Fault] `K4006` where none does, or two differ.
+    /// **Errors.** [Fault] `K4006` where none does, two differ, or it is 0, which switches the adapter off.
     double alpha() {
         Map<Path, Double> said = new LinkedHashMap<>();
         files.forEach((path, json) -> {
@@ -82,6 +82,16 @@ public final class AdapterFacts {
                     "they are of different runs",
                     "give the true one with --lora-alpha N");
         }
-        return said.values().iterator().next();
+        double alpha = said.values().iterator().next();
+        if (!(alpha > 0)) {
+            throw new Fault(
+                    Code.K4006,
+                    said.keySet().iterator().next().getFileName() + ": lora_alpha is "
+                            + (alpha == Math.rint(alpha) ? String.valueOf((long) alpha) : String.valueOf(alpha))
+                            + ", so the adapter would change nothing",
+                    "whoever wrote the file did not know alpha; versions of verl wrote 0",
+                    "give the alpha the adapter was trained with: --lora-alpha N");
+        }
+        return alpha;
     }
 }

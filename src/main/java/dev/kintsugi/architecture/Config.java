@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
@@ -15,6 +16,7 @@ import tools.jackson.core.StreamReadConstraints;
 import tools.jackson.core.json.JsonFactory;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
 
 /// A `config.json`, read as data.
 public final class Config {
@@ -80,6 +82,16 @@ public final class Config {
     /// The file as it stands.
     public String text() {
         return text;
+    }
+
+    /// The same with the values of `edits`, JSON by key, at the top; the text stays that of the file.
+    Config with(Map<String, String> edits) {
+        if (edits.isEmpty()) {
+            return this;
+        }
+        ObjectNode changed = ((ObjectNode) root).deepCopy();
+        edits.forEach((key, value) -> changed.set(key, JSON.readTree(value)));
+        return new Config(path, text, changed);
     }
 
     /// The value at `path`, dots descending; what is not at the top is looked for in `text_config` too.

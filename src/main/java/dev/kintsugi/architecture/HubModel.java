@@ -30,21 +30,30 @@ public final class HubModel {
 
     private final StateDict stored;
     private final HubOptions options;
+    private final SequencedMap<String, String> edits;
     private final Optional<Config> config;
     private final Optional<Family> family;
     private final Optional<Adapter> adapter;
     private final SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
     private final SequencedMap<String, Origin> origins = new LinkedHashMap<>();
     private final List<LeftOut> leftOut = new ArrayList<>();
+    private final Map<String, String> blocks = new LinkedHashMap<>();
     private final List<Tie> ties = new ArrayList<>();
     private int split;
 
-    private HubModel(StateDict stored, List<Path> directories, Optional<Path> sidecars, HubOptions options) {
+    private HubModel(
+            StateDict stored,
+            List<Path> directories,
+            Optional<Path> sidecars,
+            HubOptions options,
+            Map<String, String> edits) {
         this.stored = stored;
+        this.edits = new LinkedHashMap<>(edits);
         this.options = options;
         this.config = sidecars.map(d -> d.resolve("config.json"))
                 .filter(Files::isRegularFile)
-                .map(Config::read);
+                .map(Config::read)
+                .map(c -> c.with(edits));
         this.family = options.keys() == HubOptions.Keys.AS_IS ? Optional.empty() : config.flatMap(Family::of);
         if (options.keys() == HubOptions.Keys.AS_IS) {
             this.adapter = Optional.empty();
@@ -78,7 +87,17 @@ public final class HubModel {
     /// **Errors.** [Fault] `K4013` where two tensors would get one name, `K4011` for an adapter that cannot
     /// be placed, `K2305` for a damaged `config.json`.
     public static HubModel of(StateDict stored, List<Path> directories, Optional<Path> sidecars, HubOptions options) {
-        return new HubModel(stored, directories, sidecars, options);
+        return new HubModel(stored, directories, sidecars, options, Map.of());
+    }
+
+    /// The same with `edits`, JSON values by key, in place of what `config.json` says.
+    public static HubModel of(
+            StateDict stored,
+            List<Path> directories,
+            Optional<Path> sidecars,
+            HubOptions options,
+            Map<String, String> edits) {
+        return new HubModel(stored, directories, sidecars, options, edits);
     }
 
     /// Names without wrapper segments, each with the name it had.
@@ -181,6 +200,7 @@ public final class HubModel {
                 for (long expert = 0; expert < shape.dim(0); expert++) {
                     String disk =
                             matcher.replaceFirst(rule.into().get(part)).replace("{expert}", Long.toString(expert));
+                    blocks.put(disk, name + "#" + part);
                     put(
                             disk,
                             part(tensor, expert, part, parts),
@@ -263,6 +283,12 @@ public final class HubModel {
         return Collections.unmodifiableSequencedMap(origins);
     }
 
+    /// What a tensor shares its memory with when transformers writes it, and so its file: the experts of one
+    /// part of a fused tensor. Tensors that are not named share with none.
+    public Map<String, String> blocks() {
+        return Collections.unmodifiableMap(blocks);
+    }
+
     /// The checkpoint's tensors under the names of its files.
     public StateDict stored() {
         return stored;
@@ -341,7 +367,7 @@ public final class HubModel {
 
     /// What must change in `config.json`, as JSON values by key; empty where the file is copied as it is.
     public SequencedMap<String, String> configEdits() {
-        SequencedMap<String, String> edits = new LinkedHashMap<>();
+        SequencedMap<String, String> edits = new LinkedHashMap<>(this.edits);
         if (config.isEmpty() || options.keys() == HubOptions.Keys.AS_IS) {
             return edits;
         }

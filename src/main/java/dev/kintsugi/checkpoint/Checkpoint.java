@@ -20,6 +20,7 @@ import java.util.SequencedMap;
 /// @param ranks what each rank holds, local tensors under the same names; empty where files belong to no rank
 /// @param sidecars the directory with `config.json` and tokenizer, if one was found
 /// @param notes what a person should know: inferred, trimmed, replicated by value
+/// @param holes tensors that are left out because missing ranks hold parts of them
 /// @param ignored entries of the directory that are not part of the model
 /// @param writtenBy the versions the files hint at, such as `torch 2.9 to 2.12`
 /// @param resources the mapped files
@@ -34,6 +35,7 @@ public record Checkpoint(
         SequencedMap<Integer, StateDict> ranks,
         Optional<Path> sidecars,
         List<String> notes,
+        List<String> holes,
         List<String> ignored,
         Optional<String> writtenBy,
         MappedFiles resources)
@@ -43,7 +45,40 @@ public record Checkpoint(
         files = List.copyOf(files);
         layouts = Map.copyOf(layouts);
         notes = List.copyOf(notes);
+        holes = List.copyOf(holes);
         ignored = List.copyOf(ignored);
+    }
+
+    /// A checkpoint of which no part is missing.
+    public Checkpoint(
+            String format,
+            List<Path> directories,
+            int worldSize,
+            Optional<DeviceMesh> mesh,
+            List<ShardFile> files,
+            StateDict tensors,
+            Map<String, Layout> layouts,
+            SequencedMap<Integer, StateDict> ranks,
+            Optional<Path> sidecars,
+            List<String> notes,
+            List<String> ignored,
+            Optional<String> writtenBy,
+            MappedFiles resources) {
+        this(
+                format,
+                directories,
+                worldSize,
+                mesh,
+                files,
+                tensors,
+                layouts,
+                ranks,
+                sidecars,
+                notes,
+                List.of(),
+                ignored,
+                writtenBy,
+                resources);
     }
 
     /// Checks that no source file changed since it was opened.

@@ -26,7 +26,8 @@ public final class MappedFiles implements AutoCloseable {
         return new ArrayList<>(files.values());
     }
 
-    /// Checks that no file changed since it was mapped. **Errors.** [dev.kintsugi.fault.Fault] `K2401` if one did.
+    /// Checks that no file changed since it was mapped. **Errors.** [dev.kintsugi.fault.Fault] `K2401` if one
+    /// did.
     public void checkUnchanged() {
         all().forEach(MappedFile::checkUnchanged);
     }

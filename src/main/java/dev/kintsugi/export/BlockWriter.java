@@ -30,7 +30,11 @@ final class BlockWriter implements AutoCloseable {
     }
 
     /// A run of elements and where it goes.
-    record Segment(Tensor tensor, long firstElement, long elementCount, long fileOffset) {}
+    record Segment(Tensor tensor, long firstElement, long elementCount, long fileOffset) {
+        long byteCount() {
+            return elementCount * tensor.spec().dtype().byteWidth();
+        }
+    }
 
     /// Writes `segment` and returns the CRC-32C of its bytes.
     int write(Segment segment, FileChannel channel) throws IOException {

@@ -17,10 +17,10 @@ public final class CastLoss {
         for (int i = 0; i < count; i++) {
             double exact = before[i];
             double rounded = after[i];
-            if (exact == rounded || exact - exact != 0) {
+            if (exact == rounded || !Double.isFinite(exact)) {
                 continue;
             }
-            if (rounded - rounded != 0) {
+            if (!Double.isFinite(rounded)) {
                 over++;
             } else if (rounded == 0) {
                 under++;

@@ -15,11 +15,13 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.stream.Stream;
@@ -48,21 +50,34 @@ public final class ExportPlan {
     /// **Errors.** [Fault] `K4006` where an adapter's alpha is not known, `K5003` where a sidecar cannot be
     /// read.
     public static ExportPlan of(HubModel model, Optional<Path> sidecars, Path target, ExportOptions options) {
+        return of(model, "model", Map.of(), sidecars, target, options);
+    }
+
+    /// The same with weight files named after `stem`, and `texts` beside them by file name.
+    public static ExportPlan of(
+            HubModel model,
+            String stem,
+            Map<String, String> texts,
+            Optional<Path> sidecars,
+            Path target,
+            ExportOptions options) {
         CastLoss loss = new CastLoss();
         List<String> notes = new ArrayList<>();
         List<PlannedFile> files = new ArrayList<>();
         StateDict tensors = model.tensors();
         if (tensors.size() > 0) {
-            files.addAll(weights("", "model", cast(tensors, options, loss), options));
+            files.addAll(weights("", stem, cast(tensors, options, loss), model.blocks(), options));
         }
         if (model.adapter().isPresent()) {
             Adapter adapter = model.adapter().get();
             ExportOptions whole = new ExportOptions(options.dtype(), Long.MAX_VALUE, false, false, options.metadata());
-            files.addAll(weights("lora_adapter/", "adapter_model", cast(adapter.tensors(), options, loss), whole));
+            files.addAll(
+                    weights("lora_adapter/", "adapter_model", cast(adapter.tensors(), options, loss), Map.of(), whole));
             files.add(new PlannedFile.Text(
                     "lora_adapter/adapter_config.json",
                     adapter.configText(model.loraAlpha()).getBytes(StandardCharsets.UTF_8)));
         }
+        texts.forEach((name, text) -> files.add(new PlannedFile.Text(name, text.getBytes(StandardCharsets.UTF_8))));
         sidecars.ifPresent(directory -> files.addAll(sidecarFiles(model, directory, options, notes)));
         return new ExportPlan(target, options, files, loss, notes);
     }
@@ -81,8 +96,9 @@ public final class ExportPlan {
         return StateDict.of(cast);
     }
 
-    private static List<PlannedFile> weights(String folder, String stem, StateDict tensors, ExportOptions options) {
-        List<SequencedMap<String, Tensor>> groups = WeightFiles.divide(tensors, options.maxShardBytes());
+    private static List<PlannedFile> weights(
+            String folder, String stem, StateDict tensors, Map<String, String> blocks, ExportOptions options) {
+        List<SequencedMap<String, Tensor>> groups = WeightFiles.divide(tensors, blocks, options.maxShardBytes());
         Map<String, String> metadata = new TreeMap<>(options.metadata());
         metadata.put("format", "pt");
         List<PlannedFile> files = new ArrayList<>();
@@ -139,9 +155,9 @@ public final class ExportPlan {
             return new PlannedFile.Copy("config.json", file, Files.size(file));
         }
         String text = model.config().get().text();
-        boolean casts = options.dtype().isPresent() && model.options().keys() == HubOptions.Keys.CONFIG;
-        if (casts) {
-            String quoted = "\"" + options.dtype().get().torchName() + "\"";
+        Optional<DType> dtype = dtypeToSay(model, options);
+        if (dtype.isPresent()) {
+            String quoted = "\"" + dtype.get().torchName() + "\"";
             for (String key : List.of("dtype", "torch_dtype")) {
                 text = JsonText.replaceEverywhere(text, key, quoted);
             }
@@ -153,11 +169,27 @@ public final class ExportPlan {
             return new PlannedFile.Copy("config.json", file, Files.size(file));
         }
         TreeSet<String> changed = new TreeSet<>(edits.keySet());
-        if (casts) {
-            changed.add("dtype");
-        }
+        dtype.ifPresent(d -> changed.add("dtype"));
         notes.add("config.json: " + String.join(", ", changed) + " changed to match the weights");
         return new PlannedFile.Text("config.json", text.getBytes(StandardCharsets.UTF_8));
+    }
+
+    /// The dtype that `config.json` must say, where it says another than all floating point tensors will
+    /// have: loaders believe it. `save_pretrained` writes the weights' own too.
+    private static Optional<DType> dtypeToSay(HubModel model, ExportOptions options) {
+        if (model.options().keys() == HubOptions.Keys.AS_IS || model.config().isEmpty()) {
+            return Optional.empty();
+        }
+        Set<DType> floats = EnumSet.noneOf(DType.class);
+        model.tensors().tensors().values().stream()
+                .map(t -> t.spec().dtype())
+                .filter(DType::isFloat)
+                .forEach(d -> floats.add(options.dtype().orElse(d)));
+        Optional<String> said = model.config().flatMap(c -> c.string("dtype").or(() -> c.string("torch_dtype")));
+        return floats.stream()
+                .filter(d -> floats.size() == 1)
+                .filter(d -> said.isPresent() && !said.get().equals(d.torchName()))
+                .findFirst();
     }
 
     public Path target() {

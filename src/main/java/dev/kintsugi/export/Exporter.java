@@ -20,10 +20,12 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 
 /// Writes what an [ExportPlan] says.
@@ -166,7 +168,7 @@ public final class Exporter {
                 journal.delete();
                 staging.publish(plan.options().replace());
                 return new ExportReport(
-                        staging.target(),
+                        plan.target(),
                         plan.files().size(),
                         plan.tensorCount(),
                         plan.byteCount(),
@@ -175,7 +177,7 @@ public final class Exporter {
                         plan.loss(),
                         plan.notes());
             } catch (UncheckedIOException e) {
-                throw Staging.cannotWrite(plan.target(), e.getCause());
+                throw Staging.cannotWrite(plan.target(), Objects.requireNonNull(e.getCause()));
             } catch (IOException e) {
                 throw Staging.cannotWrite(plan.target(), e);
             }
@@ -246,7 +248,15 @@ public final class Exporter {
     }
 
     /// A run of one file's elements, as one task.
-    private record Task(OpenFile file, Segment segment) {}
+    private record Task(OpenFile file, Segment segment) {
+        /// Elements that are looked at before this task can go on; whoever needs them too must wait meanwhile.
+        long earlierElements() {
+            Tensor tensor = segment.tensor();
+            return segment.firstElement() == 0 && tensor.earlierSweeps() > 0
+                    ? tensor.spec().elementCount()
+                    : 0;
+        }
+    }
 
     private void writeWeights(Path directory, List<PlannedFile.Weights> files, Journal journal) throws IOException {
         List<OpenFile> open = new ArrayList<>();
@@ -263,6 +273,7 @@ public final class Exporter {
                     file.finish(journal);
                 }
             }
+            tasks.sort(Comparator.comparingLong(Task::earlierElements).reversed());
             Parallel.map(job, tasks, task -> {
                 try {
                     int crc = writer.write(task.segment(), task.file().channel);
@@ -301,12 +312,14 @@ public final class Exporter {
     private static final class OpenFile {
         private final PlannedFile.Weights weights;
         private final FileChannel channel;
+        private final WriteBack disk;
         private final Map<Long, Integer> crcs = new HashMap<>();
         private List<Segment> expected = List.of();
 
         OpenFile(PlannedFile.Weights weights, FileChannel channel) {
             this.weights = weights;
             this.channel = channel;
+            this.disk = new WriteBack(channel);
         }
 
         void begin() throws IOException {
@@ -328,11 +341,13 @@ public final class Exporter {
             }
             if (last) {
                 finish(journal);
+            } else {
+                disk.written(segment.byteCount());
             }
         }
 
         void finish(Journal journal) throws IOException {
-            channel.force(true);
+            disk.finish();
             journal.finish(weights.name(), Checksums.combine(expected, crcs));
         }
     }

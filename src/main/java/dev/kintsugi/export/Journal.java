@@ -11,7 +11,6 @@ import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 
 /// Which files of an unfinished output are complete: a line each with name and checksum, behind a line that
 /// tells one plan from another.
@@ -77,8 +76,7 @@ final class Journal {
                 }
             }
             sources.forEach(s -> digest.update(s.getBytes(StandardCharsets.UTF_8)));
-            Optional.of(plan.options().dtype().toString())
-                    .ifPresent(d -> digest.update(d.getBytes(StandardCharsets.UTF_8)));
+            digest.update(plan.options().dtype().toString().getBytes(StandardCharsets.UTF_8));
             return HexFormat.of().formatHex(digest.digest());
         } catch (NoSuchAlgorithmException e) {
             throw new IllegalStateException("every JDK has SHA-256", e);

@@ -14,20 +14,26 @@ import tools.jackson.databind.node.ObjectNode;
 /// Divides tensors among files.
 ///
 /// **Source.** `split_state_dict_into_shards_factory` of huggingface_hub 1.x: in the order of the state dict;
-/// a tensor above the limit gets a file of its own, at once, ahead of the one being filled.
+/// tensors that share memory stay together, where the first of them comes; what is above the limit gets a file
+/// of its own, at once, ahead of the one being filled.
 final class WeightFiles {
     private WeightFiles() {}
 
-    static List<SequencedMap<String, Tensor>> divide(StateDict tensors, long maxBytes) {
+    /// `blocks` has a key for each tensor that shares memory with others.
+    static List<SequencedMap<String, Tensor>> divide(StateDict tensors, Map<String, String> blocks, long maxBytes) {
+        SequencedMap<String, SequencedMap<String, Tensor>> units = new LinkedHashMap<>();
+        tensors.tensors()
+                .forEach((name, tensor) -> units.computeIfAbsent(
+                                blocks.getOrDefault(name, name), key -> new LinkedHashMap<>())
+                        .put(name, tensor));
         List<SequencedMap<String, Tensor>> files = new ArrayList<>();
         SequencedMap<String, Tensor> current = new LinkedHashMap<>();
         long currentBytes = 0;
-        for (Map.Entry<String, Tensor> entry : tensors.tensors().entrySet()) {
-            long bytes = entry.getValue().spec().byteCount();
+        for (SequencedMap<String, Tensor> unit : units.values()) {
+            long bytes =
+                    unit.values().stream().mapToLong(t -> t.spec().byteCount()).reduce(0, Math::addExact);
             if (bytes > maxBytes) {
-                SequencedMap<String, Tensor> alone = new LinkedHashMap<>();
-                alone.put(entry.getKey(), entry.getValue());
-                files.add(alone);
+                files.add(unit);
                 continue;
             }
             if (currentBytes + bytes > maxBytes) {
@@ -35,7 +41,7 @@ final class WeightFiles {
                 current = new LinkedHashMap<>();
                 currentBytes = 0;
             }
-            current.put(entry.getKey(), entry.getValue());
+            current.putAll(unit);
             currentBytes += bytes;
         }
         if (!current.isEmpty()) {

@@ -84,6 +84,7 @@ public enum Code {
     K7004(Status.REFUSED, "the fusion gives values that are not finite"),
     K7005(Status.REFUSED, "the fusion is not defined for these tensors"),
     K7006(Status.USAGE, "a merge configuration cannot be read"),
+    K7007(Status.REFUSED, "a fusion is made of the model"),
     // Ourselves
     K9001(Status.BUG, "a bug of ours"),
     K9002(Status.INTERRUPTED, "interrupted");

@@ -8,8 +8,9 @@ import java.nio.ByteOrder;
 /// Decodes and encodes blocks of elements.
 ///
 /// **Shape.** A block is dense: element `i` lies at byte `i * dtype.byteWidth()` of the segment.
-/// **Numbers.** Decoding to `double` is exact but for 64-bit integers beyond 2^53. Encoding rounds once to nearest,
-/// ties to even; overflow gives infinity (NaN where the dtype has none), NaN stays NaN, integers saturate.
+/// **Numbers.** Decoding to `double` is exact but for 64-bit integers beyond 2^53. Encoding rounds once to
+/// nearest, ties to even; overflow gives infinity (NaN where the dtype has none), NaN stays NaN, integers
+/// saturate.
 /// **Errors.** [IndexOutOfBoundsException] if the segment or the array is too small.
 public final class Elements {
     static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -42,6 +43,21 @@ public final class Elements {
             case I32 -> {
                 for (int i = 0; i < count; i++) {
                     target[i] = source.get(INT, 4L * i);
+                }
+            }
+            case F32 -> {
+                for (int i = 0; i < count; i++) {
+                    target[i] = source.get(FLOAT, 4L * i);
+                }
+            }
+            case BF16 -> {
+                for (int i = 0; i < count; i++) {
+                    target[i] = Float.intBitsToFloat(source.get(SHORT, 2L * i) << 16);
+                }
+            }
+            case F16 -> {
+                for (int i = 0; i < count; i++) {
+                    target[i] = Float.float16ToFloat(source.get(SHORT, 2L * i));
                 }
             }
             default -> {

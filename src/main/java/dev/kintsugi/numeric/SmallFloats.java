@@ -11,6 +11,10 @@ final class SmallFloats {
     private static final float[] E5M2 = decodeAll(5, 2, DType.F8_E5M2);
     private static final float[] E8M0 = decodeE8M0();
 
+    private static final long LEAST_NORMAL_FLOAT = (1023L - 126) << 52;
+    private static final long BEYOND_FLOAT = (1023L + 128) << 52;
+    private static final long REBIAS = (1023L - 127) << 52;
+
     private SmallFloats() {}
 
     /// The value of each of the 256 bit patterns.
@@ -35,6 +39,13 @@ final class SmallFloats {
     /// The float next to `value` with its last bit set wherever something was cut off ("round to odd"), so that
     /// rounding it again to 16 bits gives what rounding `value` once would give.
     static float toFloatOdd(double value) {
+        long bits = Double.doubleToRawLongBits(value);
+        long magnitude = bits & Long.MAX_VALUE;
+        if (magnitude >= LEAST_NORMAL_FLOAT && magnitude < BEYOND_FLOAT) {
+            int sticky = (int) (((magnitude & 0x1fffffff) + 0x1fffffff) >>> 29);
+            int cut = (int) ((magnitude - REBIAS) >>> 29);
+            return Float.intBitsToFloat((int) (bits >>> 32) & 0x80000000 | cut | sticky);
+        }
         float nearest = (float) value;
         if (nearest == value || Double.isNaN(value)) {
             return nearest;

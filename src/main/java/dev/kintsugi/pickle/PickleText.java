@@ -47,7 +47,7 @@ final class PickleText {
         return Optional.of(text.toString());
     }
 
-    /// `\\uXXXX` and `\\UXXXXXXXX` behind an odd number of backslashes are characters, all else stands for
+    /// `\\uHHHH` and `\\UHHHHHHHH` behind an odd number of backslashes are characters, all else stands for
     /// itself.
     static Optional<String> rawUnicode(String line) {
         StringBuilder text = new StringBuilder(line.length());

@@ -14,6 +14,7 @@ import java.util.Collections;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.SequencedMap;
 
@@ -135,7 +136,12 @@ public final class SafetensorsFile {
             throw new Fault(
                     Code.K2302,
                     String.format(
-                            "holds %,d bytes of data, its tensors need %,d: cut short within %s", dataBytes, at, first),
+                            Locale.ROOT,
+                            "holds %,d bytes of data, its tensors need %,d: cut short at %.1f %%, within %s",
+                            dataBytes,
+                            at,
+                            100.0 * dataBytes / at,
+                            first),
                     "the file was cut short or is still being written",
                     "copy it again");
         }

@@ -4,6 +4,7 @@ import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.tensor.DType;
 import dev.kintsugi.tensor.Shape;
+import dev.kintsugi.tensor.TensorSpec;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -39,6 +40,11 @@ public final class Selector implements Predicate<Subject> {
     @Override
     public boolean test(Subject subject) {
         return terms.stream().allMatch(t -> t.test(subject));
+    }
+
+    /// Whether a tensor of which nothing but the name is known is chosen.
+    public boolean testName(String name) {
+        return test(Subject.of(name, new TensorSpec(DType.BF16, Shape.SCALAR)));
     }
 
     /// As it was written.

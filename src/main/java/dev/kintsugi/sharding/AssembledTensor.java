@@ -24,8 +24,8 @@ public final class AssembledTensor implements Tensor {
         this.chunks = chunks;
     }
 
-    /// The tensor of `spec` that `chunks` tile; empty chunks are left out, and where one chunk is all of it, it stands
-    /// for itself.
+    /// The tensor of `spec` that `chunks` tile; empty chunks are left out, and where one chunk is all of it,
+    /// it stands for itself.
     ///
     /// **Errors.** [Fault] `K3005` for a gap or an overlap, `K3003` for a chunk of another dtype.
     public static Tensor of(TensorSpec spec, List<Chunk> chunks) {
@@ -56,13 +56,14 @@ public final class AssembledTensor implements Tensor {
             }
             covered = Math.addExact(covered, region.elementCount());
         }
+        int along = finestDim(shape.ndim(), regions);
         List<Region> sorted = new ArrayList<>(regions);
-        sorted.sort(Comparator.comparingLong(r -> r.ndim() == 0 ? 0 : r.offset().dim(0)));
+        sorted.sort(Comparator.comparingLong(r -> r.ndim() == 0 ? 0 : r.offset().dim(along)));
         for (int i = 0; i < sorted.size(); i++) {
             Region one = sorted.get(i);
             for (int j = i + 1; j < sorted.size(); j++) {
                 Region other = sorted.get(j);
-                if (one.ndim() > 0 && other.offset().dim(0) >= one.end(0)) {
+                if (one.ndim() > 0 && other.offset().dim(along) >= one.end(along)) {
                     break;
                 }
                 if (one.intersect(other).isPresent()) {
@@ -73,6 +74,24 @@ public final class AssembledTensor implements Tensor {
         if (covered != shape.elementCount()) {
             throw misfit("the pieces hold " + covered + " of " + shape.elementCount() + " elements of " + shape);
         }
+    }
+
+    /// The dim along which the regions begin at the most places: sorted by it, few overlap along it.
+    private static int finestDim(int ndim, List<Region> regions) {
+        int finest = 0;
+        long most = 0;
+        for (int dim = 0; dim < ndim; dim++) {
+            int candidate = dim;
+            long places = regions.stream()
+                    .mapToLong(r -> r.offset().dim(candidate))
+                    .distinct()
+                    .count();
+            if (places > most) {
+                most = places;
+                finest = dim;
+            }
+        }
+        return finest;
     }
 
     private static Fault misfit(String what) {
@@ -144,7 +163,8 @@ public final class AssembledTensor implements Tensor {
             globalEnd = last + runLength;
         }
 
-        /// Copies what this chunk holds of global elements `[from, to)`; element `from` is the start of `target`.
+        /// Copies what this chunk holds of global elements `[from, to)`; element `from` is the start of
+        /// `target`.
         void read(long from, long to, MemorySegment target) {
             if (to <= globalStart || from >= globalEnd) {
                 return;

@@ -8,7 +8,8 @@ import java.util.Optional;
 
 /// The grid of ranks, row-major, with one named axis per mesh dim.
 ///
-/// **Errors.** [IllegalArgumentException] if names, shape and ranks do not belong together or a rank occurs twice.
+/// **Errors.** [IllegalArgumentException] if names, shape and ranks do not belong together or a rank occurs
+/// twice.
 public final class DeviceMesh {
     private final List<String> dimNames;
     private final Shape shape;
@@ -68,6 +69,9 @@ public final class DeviceMesh {
 
     /// Where `rank` stands: one index per mesh dim, or nothing if it is not on the mesh.
     public Optional<int[]> coordinate(int rank) {
+        if (rank >= 0 && rank < ranks.length && ranks[rank] == rank) {
+            return Optional.of(coordinateOfPosition(rank));
+        }
         for (int position = 0; position < ranks.length; position++) {
             if (ranks[position] == rank) {
                 return Optional.of(coordinateOfPosition(position));

@@ -14,16 +14,16 @@ import java.util.List;
 
 /// Where a rank's local tensor lies in the global tensor.
 ///
-/// **Shape.** `region` follows `torch.chunk`: the last ranks along a dim may hold less, or nothing. `padded` is what
-/// the
-/// local tensor measures where every rank's piece is padded to the longest one.
+/// **Shape.** `region` follows `torch.chunk`: the last ranks along a dim may hold less, or nothing. `padded`
+/// is what the local tensor measures where every rank's piece is padded to the longest one.
 /// **Units.** Elements.
-/// **Source.** `torch/distributed/tensor/_utils.py`, `compute_local_shape_and_global_offset`; the order of strided
-/// shards: `torch/distributed/tensor/_dtensor_spec.py`.
+/// **Source.** `torch/distributed/tensor/_utils.py`, `compute_local_shape_and_global_offset`; the order of
+/// strided shards: `torch/distributed/tensor/_dtensor_spec.py`.
 public record LocalSlice(Region region, Shape padded) {
     /// The slice of `global` that the rank at `coordinate` of a mesh of `mesh` holds.
     ///
-    /// **Errors.** [Fault] `K4001` for a Partial placement, `K4002` for one that is not known or cannot be ordered.
+    /// **Errors.** [Fault] `K4001` for a Partial placement, `K4002` for one that is not known or cannot be
+    /// ordered.
     public static LocalSlice of(Shape global, Shape mesh, int[] coordinate, List<Placement> placements) {
         if (placements.size() != mesh.ndim() || coordinate.length != mesh.ndim()) {
             throw new Fault(
@@ -35,19 +35,33 @@ public record LocalSlice(Region region, Shape padded) {
         long[] offset = new long[global.ndim()];
         long[] extent = global.toArray();
         long[] padded = global.toArray();
-        for (int dim = 0; dim < global.ndim(); dim++) {
-            for (int meshDim : splitOrder(dim, mesh, placements)) {
-                long parts = mesh.dim(meshDim);
-                long step = Math.ceilDiv(extent[dim], parts);
-                long from = Math.min(Math.multiplyExact(step, coordinate[meshDim]), extent[dim]);
-                long to = Math.min(Math.addExact(from, step), extent[dim]);
-                offset[dim] += from;
-                extent[dim] = to - from;
-                padded[dim] = Math.ceilDiv(padded[dim], parts);
-            }
+        for (Split split : splits(global, mesh, coordinate, placements)) {
+            offset[split.dim()] += split.from();
+            extent[split.dim()] = split.to() - split.from();
+            padded[split.dim()] = Math.ceilDiv(padded[split.dim()], mesh.dim(split.meshDim()));
         }
         checkDims(global, placements);
         return new LocalSlice(new Region(Shape.of(offset), Shape.of(extent)), Shape.of(padded));
+    }
+
+    /// One step on the way to a local slice: mesh dim `meshDim` splits the `extent` indices that are left of
+    /// tensor dim `dim` into steps of `step`, and the rank has `[from, to)` of them.
+    public record Split(int meshDim, int dim, long extent, long step, long from, long to) {}
+
+    /// The steps in which the rank at `coordinate` comes to its slice, in their order. **Errors.** As [#of].
+    public static List<Split> splits(Shape global, Shape mesh, int[] coordinate, List<Placement> placements) {
+        List<Split> splits = new ArrayList<>();
+        for (int dim = 0; dim < global.ndim(); dim++) {
+            long extent = global.dim(dim);
+            for (int meshDim : splitOrder(dim, mesh, placements)) {
+                long step = Math.ceilDiv(extent, mesh.dim(meshDim));
+                long from = Math.min(Math.multiplyExact(step, coordinate[meshDim]), extent);
+                long to = Math.min(Math.addExact(from, step), extent);
+                splits.add(new Split(meshDim, dim, extent, step, from, to));
+                extent = to - from;
+            }
+        }
+        return splits;
     }
 
     private static void checkDims(Shape global, List<Placement> placements) {
@@ -86,8 +100,8 @@ public record LocalSlice(Region region, Shape padded) {
 
     /// The mesh dims that split tensor dim `dim`, in the order in which they do.
     ///
-    /// A plain shard goes before everything to its right. A strided one goes after as many of those as make up its
-    /// split factor.
+    /// A plain shard goes before everything to its right. A strided one goes after as many of those as make
+    /// up its split factor.
     private static List<Integer> splitOrder(int dim, Shape mesh, List<Placement> placements) {
         List<Integer> order = new ArrayList<>();
         for (int meshDim = placements.size() - 1; meshDim >= 0; meshDim--) {

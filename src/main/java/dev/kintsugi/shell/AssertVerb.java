@@ -43,6 +43,11 @@ final class AssertVerb extends Verb {
             case "equal" -> equal(words);
             default -> number(words);
         }
+        Sheet.of("assert")
+                .fact("fact", String.join(" ", words))
+                .fact("holds", true)
+                .line("holds: " + String.join(" ", words))
+                .print(call.console());
         return Status.DONE;
     }
 
@@ -68,7 +73,7 @@ final class AssertVerb extends Verb {
     private void valid(Model model) {
         HubModel hub = model.hub(HubOptions.defaults());
         List<Finding> errors = session()
-                .work("validate", job -> Validation.run(hub, Optional.empty(), false, job))
+                .work("validate", job -> Validation.run(hub, model.checkpoint(), false, job))
                 .errors();
         if (!errors.isEmpty()) {
             throw failed(
@@ -79,16 +84,24 @@ final class AssertVerb extends Verb {
     }
 
     private void equal(List<String> words) {
-        if (words.size() != 3) {
-            throw new Fault(Code.K1003, "assert equal needs two models", "", "write: assert equal A B");
+        List<Model> models = session().models(words.subList(1, words.size()));
+        if (models.size() < 2) {
+            throw new Fault(
+                    Code.K1003,
+                    "assert equal needs two models",
+                    Counted.of(models.size(), "model") + " named",
+                    "write: assert equal A B, or for all ranks: assert equal A@*");
         }
-        StateDict a = session().model(words.get(1)).tensors();
-        StateDict b = session().model(words.get(2)).tensors();
-        Optional<String> difference = session().work("equal", job -> ValueEquality.firstDifference(a, b, job));
+        models.subList(1, models.size()).forEach(other -> equal(models.getFirst(), other));
+    }
+
+    private void equal(Model a, Model b) {
+        Optional<String> difference =
+                session().work("equal", job -> ValueEquality.firstDifference(a.tensors(), b.tensors(), job));
         if (difference.isPresent()) {
             throw failed(
-                    words.get(1) + " and " + words.get(2) + " differ: " + difference.get(),
-                    "validate " + words.get(1) + " --against " + words.get(2));
+                    a.name() + " and " + b.name() + " differ: " + difference.get(),
+                    "validate " + a.name() + " --against " + b.name());
         }
     }
 

@@ -108,12 +108,13 @@ final class Binder {
 
     private static void checkCount(Verb verb, List<String> words) {
         List<Parameter> parameters = verb.parameters();
-        long required = parameters.stream().filter(p -> !p.optional()).count();
+        List<Parameter> required =
+                parameters.stream().filter(p -> !p.optional()).toList();
         boolean open = !parameters.isEmpty() && parameters.getLast().repeated();
-        if (words.size() < required) {
+        if (words.size() < required.size()) {
             throw new Fault(
                     Code.K1003,
-                    verb.getName() + " needs " + parameters.get(words.size()).name(),
+                    verb.getName() + " needs " + required.get(words.size()).name(),
                     "usage: " + HelpText.usage(verb),
                     "for example: " + verb.example().lines().findFirst().orElse(""));
         }

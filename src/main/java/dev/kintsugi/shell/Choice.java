@@ -1,7 +1,6 @@
 package dev.kintsugi.shell;
 
 import dev.kintsugi.architecture.HubModel;
-import dev.kintsugi.architecture.HubOptions;
 import dev.kintsugi.checkpoint.Checkpoint;
 import dev.kintsugi.checkpoint.Layout;
 import dev.kintsugi.checkpoint.Piece;
@@ -24,7 +23,7 @@ import java.util.TreeSet;
 record Choice(Model model, Selector selector) {
     /// The first word is a model if one is open under it, else all words select tensors of the model in use.
     static Choice of(List<String> words, Session session) {
-        boolean named = !words.isEmpty() && session.find(words.getFirst()).isPresent();
+        boolean named = !words.isEmpty() && session.names(words.getFirst());
         boolean looksLikeOne = !words.isEmpty() && !named && session.models().isEmpty();
         if (looksLikeOne) {
             session.model(words.getFirst());
@@ -52,7 +51,7 @@ record Choice(Model model, Selector selector) {
     private Map<String, Layout> layouts() {
         Map<String, Layout> layouts = new LinkedHashMap<>();
         model.checkpoint().ifPresent(checkpoint -> {
-            HubModel hub = model.hub(HubOptions.defaults());
+            HubModel hub = model.hub();
             hub.origins().forEach((name, origin) -> {
                 Layout layout = checkpoint.layouts().get(origin.stored().getFirst());
                 if (layout != null) {
@@ -72,7 +71,7 @@ record Choice(Model model, Selector selector) {
     /// The chosen layouts, by the tensors' names in the files; a selector may say the name on disk too.
     SequencedMap<String, Layout> placements(Checkpoint checkpoint) {
         Map<String, List<String>> onDisk = new LinkedHashMap<>();
-        model.hub(HubOptions.defaults())
+        model.hub()
                 .origins()
                 .forEach((name, origin) -> origin.stored()
                         .forEach(s -> onDisk.computeIfAbsent(s, k -> new ArrayList<>())

@@ -1,6 +1,8 @@
 package dev.kintsugi.shell;
 
 import dev.kintsugi.fault.Code;
+import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fusion.Methods;
 import dev.kintsugi.tensor.StateDict;
 import dev.kintsugi.tensor.TensorSpec;
 import java.io.IOException;
@@ -18,6 +20,7 @@ import java.util.NavigableMap;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.WeakHashMap;
+import java.util.stream.Stream;
 
 /// What a word can become: verbs, options, their values, paths, models, tensor names segment by segment.
 ///
@@ -40,13 +43,30 @@ final class Completions {
     List<Proposal> of(List<String> words) {
         if (words.size() <= 1) {
             String typed = words.isEmpty() ? "" : words.getFirst();
-            return session.dispatcher().verbs().stream()
-                    .filter(v -> v.getName().startsWith(typed))
-                    .map(v -> new Proposal(v.getName(), v.getDescription(), true))
+            Stream<Proposal> verbs =
+                    session.dispatcher().verbs().stream().map(v -> new Proposal(v.getName(), v.getDescription(), true));
+            Stream<Proposal> aliases =
+                    session.aliases().entrySet().stream().map(a -> new Proposal(a.getKey(), a.getValue(), true));
+            return Stream.concat(verbs, aliases)
+                    .filter(p -> p.value().startsWith(typed))
+                    .sorted(Comparator.comparing(Proposal::value))
                     .toList();
         }
-        Optional<Verb> verb = session.dispatcher().find(words.getFirst());
-        return verb.map(v -> of(v, words.subList(1, words.size()))).orElse(List.of());
+        List<String> meant = expanded(words);
+        Optional<Verb> verb = session.dispatcher().find(meant.getFirst());
+        return verb.map(v -> of(v, meant.subList(1, meant.size()))).orElse(List.of());
+    }
+
+    private List<String> expanded(List<String> words) {
+        List<Tokenizer.Word> typed =
+                words.stream().map(w -> new Tokenizer.Word(w, 0, 0, false)).toList();
+        try {
+            return AliasVerb.expand(typed, session).stream()
+                    .map(Tokenizer.Word::text)
+                    .toList();
+        } catch (Fault fault) {
+            return words;
+        }
     }
 
     /// Proposals for the last of `words`, which follow the name of `verb`.
@@ -65,10 +85,18 @@ final class Completions {
                     .map(o -> new Proposal("--" + o.name(), o.help(), true))
                     .toList();
         }
-        return parameter(verb, words).map(kind -> values(kind, typed, words)).orElse(List.of());
+        int position = position(verb, words);
+        if (position >= 0 && !verb.choices(position).isEmpty()) {
+            return verb.choices(position).stream()
+                    .filter(c -> c.startsWith(typed))
+                    .map(c -> new Proposal(c, "", true))
+                    .toList();
+        }
+        return parameter(verb, position).map(kind -> values(kind, typed, words)).orElse(List.of());
     }
 
-    private static Optional<ValueKind> parameter(Verb verb, List<String> words) {
+    /// Which of the words that are no options the last of `words` is; -1 before the first.
+    private static int position(Verb verb, List<String> words) {
         int position = -1;
         for (int i = 0; i < words.size(); i++) {
             String word = words.get(i);
@@ -81,6 +109,10 @@ final class Completions {
                 position++;
             }
         }
+        return position;
+    }
+
+    private static Optional<ValueKind> parameter(Verb verb, int position) {
         List<Parameter> parameters = verb.parameters();
         if (parameters.isEmpty() || position < 0) {
             return Optional.empty();
@@ -110,15 +142,38 @@ final class Completions {
             case SELECTOR, TENSOR -> modelsThenTensors(typed, words);
             case COMMAND -> of(List.of(typed));
             case CODE -> modelsAndCodes(typed, words);
-            case METHOD, FORMAT, TEXT -> List.of();
+            case METHOD ->
+                Methods.all().stream()
+                        .filter(m -> m.name().startsWith(typed.replace('_', '-')))
+                        .map(m -> new Proposal(m.name(), m.use(), true))
+                        .toList();
+            case FORMAT, TEXT -> List.of();
         };
     }
 
     private List<Proposal> models(String typed) {
+        int at = typed.lastIndexOf('@');
+        if (at > 0 && session.models().containsKey(typed.substring(0, at))) {
+            return ranks(session.model(typed.substring(0, at)), typed);
+        }
         return session.models().values().stream()
                 .filter(m -> m.name().startsWith(typed))
                 .map(m -> new Proposal(m.name(), ModelText.brief(m), true))
                 .toList();
+    }
+
+    private static List<Proposal> ranks(Model model, String typed) {
+        List<Proposal> proposals = new ArrayList<>();
+        RankView.ranks(model)
+                .forEach((rank, local) -> proposals.add(new Proposal(
+                        model.name() + "@" + rank,
+                        Counted.of(local.size(), "tensor") + " " + Units.bytes(local.byteCount()),
+                        true)));
+        if (proposals.size() > 1) {
+            proposals.add(new Proposal(model.name() + "@*", "all " + proposals.size() + " ranks", true));
+        }
+        proposals.removeIf(p -> !p.value().startsWith(typed));
+        return proposals;
     }
 
     private List<Proposal> modelsAndCodes(String typed, List<String> words) {

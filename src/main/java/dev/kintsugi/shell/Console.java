@@ -2,12 +2,14 @@ package dev.kintsugi.shell;
 
 import java.io.PrintStream;
 import java.io.PrintWriter;
+import java.io.Writer;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
+import java.util.function.Supplier;
 
 /// Where results and messages go, and what the reader's screen can show.
 final class Console {
-    private final PrintWriter out;
+    private PrintWriter out;
     private final PrintWriter err;
     private final boolean terminal;
     private final boolean color;
@@ -36,6 +38,17 @@ final class Console {
 
     PrintWriter out() {
         return out;
+    }
+
+    /// Runs `task` without printing its results; messages are printed.
+    <T> T withoutResults(Supplier<T> task) {
+        PrintWriter before = out;
+        out = new PrintWriter(Writer.nullWriter());
+        try {
+            return task.get();
+        } finally {
+            out = before;
+        }
     }
 
     PrintWriter err() {

@@ -49,6 +49,12 @@ final class Dispatcher {
 
     /// Runs one command that is already cut into words.
     Status runWords(List<Tokenizer.Word> words) {
+        Status status = runGuarded(words);
+        session.workspace().noteChange();
+        return status;
+    }
+
+    private Status runGuarded(List<Tokenizer.Word> words) {
         OutputFormat before = session.console().format();
         try {
             return execute(words);
@@ -86,7 +92,8 @@ final class Dispatcher {
         return fault.status();
     }
 
-    private Status execute(List<Tokenizer.Word> words) {
+    private Status execute(List<Tokenizer.Word> typed) {
+        List<Tokenizer.Word> words = AliasVerb.expand(typed, session);
         Verb verb = verb(words.getFirst().text());
         Binder.Bound bound = Binder.bind(verb, words.subList(1, words.size()));
         if (bound.options().containsKey("help")) {
@@ -131,6 +138,11 @@ final class Dispatcher {
                             : "close to it: " + String.join(" ", near),
                     near.isEmpty() ? "see: help" : "did you mean " + near.getFirst() + "?");
         });
+    }
+
+    /// Adds a verb to those of the configuration.
+    void add(Verb verb) {
+        registry.registerCommand(verb);
     }
 
     Optional<Verb> find(String name) {

@@ -1,5 +1,6 @@
 package dev.kintsugi.shell;
 
+import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import java.io.PrintWriter;
 
@@ -10,6 +11,9 @@ final class ErrorText {
     static void print(Fault fault, Console console, boolean trace) {
         PrintWriter err = console.err();
         console.out().flush();
+        if (fault.code() == Code.K9002 && console.isTerminal()) {
+            err.println();
+        }
         err.println(console.color("31", "error[" + fault.code() + "]:") + " " + Escape.text(fault.what()));
         if (!fault.why().isEmpty()) {
             err.println("  why: " + Escape.text(fault.why()));

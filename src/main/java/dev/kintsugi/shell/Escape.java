@@ -4,7 +4,7 @@ package dev.kintsugi.shell;
 final class Escape {
     private Escape() {}
 
-    /// `text` with control characters, bidirectional overrides and lone surrogates written as `\\uXXXX`.
+    /// `text` with control characters, bidirectional overrides and lone surrogates written as `\\uHHHH`.
     static String text(String text) {
         StringBuilder safe = null;
         for (int i = 0; i < text.length(); i++) {

@@ -12,6 +12,10 @@ import java.util.Optional;
 
 /// The verbs that write: `export` and `merge`.
 final class ExportVerbs {
+    /// What `--backend` takes.
+    static final List<String> BACKENDS =
+            List.of("auto", "fsdp", "megatron", "deepspeed", "dcp", "colossalai", "safetensors", "torch");
+
     private ExportVerbs() {}
 
     /// `export [MODEL] DIR`.
@@ -45,9 +49,6 @@ final class ExportVerbs {
 
     /// `merge --local_dir D --target_dir T`, with verl's own flags.
     static final class Merge extends Verb {
-        private static final List<String> BACKENDS =
-                List.of("auto", "fsdp", "megatron", "deepspeed", "dcp", "colossalai", "safetensors", "torch");
-
         Merge(Session session) {
             super(
                     session,

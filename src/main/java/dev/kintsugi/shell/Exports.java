@@ -43,6 +43,7 @@ final class Exports {
         options.add(OptionSpec.flag("dry-run", "plan, check and print; write nothing"));
         options.add(OptionSpec.flag("replace", "take the place of an existing target, when complete"));
         options.add(OptionSpec.flag("resume", "keep the finished files of an export that was killed"));
+        options.add(OptionSpec.flag("plain", "a fusion's files without the recipe and sources in their metadata"));
         options.add(OptionSpec.value("threads", "N", ValueKind.TEXT, "threads to use; one a processor"));
         return List.copyOf(options);
     }
@@ -54,9 +55,10 @@ final class Exports {
         model.checkUnchanged();
         refuseHoles(model);
         HubModel hub = model.hub(hubOptions);
-        ValidationReport report = session.work("validate", job -> Validation.run(hub, Optional.empty(), false, job));
+        ValidationReport report = session.work("validate", job -> Validation.run(hub, model.checkpoint(), false, job));
         refuse(model, report, session.console());
-        ExportPlan plan = ExportPlan.of(hub, model.sidecars(), target, exportOptions(call));
+        ExportPlan plan = ExportPlan.of(
+                hub, model.weightsName(), model.texts(), model.sidecars(), target, exportOptions(model, call));
         if (plan.tensorCount() == 0) {
             throw new Fault(
                     Code.K4004,
@@ -77,12 +79,13 @@ final class Exports {
         return Status.DONE;
     }
 
-    private static void refuseHoles(Model model) {
+    /// **Errors.** [Fault] `K3001` where pieces of tensors are missing.
+    static void refuseHoles(Model model) {
         if (model.checkpoint().isEmpty()) {
             return;
         }
         Checkpoint checkpoint = model.checkpoint().get();
-        List<String> holes = ModelText.holes(checkpoint);
+        List<String> holes = checkpoint.holes();
         if (!holes.isEmpty()) {
             throw new Fault(
                     Code.K3001,
@@ -118,11 +121,20 @@ final class Exports {
                         : "mend the source or config.json, or write the names as they are with --keys as-is");
     }
 
-    private static ExportOptions exportOptions(Invocation call) {
+    private static ExportOptions exportOptions(Model model, Invocation call) {
         Optional<DType> dtype =
                 call.value("dtype").filter(d -> !d.equalsIgnoreCase("keep")).flatMap(DType::parse);
         long max = call.value("max-shard-size").map(Exports::bytes).orElse(ExportOptions.DEFAULT_MAX_SHARD_BYTES);
-        return new ExportOptions(dtype, max, call.has("replace"), call.has("resume"), Map.of());
+        return new ExportOptions(dtype, max, call.has("replace"), call.has("resume"), metadata(model, call));
+    }
+
+    /// How a fusion was made, for its files to say; nothing for a checkpoint, whose files are those that
+    /// `save_pretrained` would write.
+    private static Map<String, String> metadata(Model model, Invocation call) {
+        if (!(model instanceof FusedModel) || call.has("plain")) {
+            return Map.of();
+        }
+        return Map.of("kintsugi.recipe", Lineage.recipe(model), "kintsugi.sources", Lineage.sources(model));
     }
 
     static long bytes(String text) {
@@ -144,10 +156,7 @@ final class Exports {
     }
 
     private static Exporter.Sources sources(Model model) {
-        List<String> fingerprints = new ArrayList<>();
-        model.checkpoint().ifPresent(c -> c.files().forEach(f -> fingerprints.add(f.toString())));
-        List<Path> directories = new ArrayList<>(model.directories());
-        return new Exporter.Sources(directories, fingerprints, model::checkUnchanged);
+        return new Exporter.Sources(model.directories(), Lineage.fingerprints(model), model::checkUnchanged);
     }
 
     private static void noteLoss(CastLoss loss, Console console) {

@@ -40,7 +40,7 @@ final class HubArguments {
                 call.has("is-value-model"));
     }
 
-    private static OptionalDouble alpha(Invocation call) {
+    static OptionalDouble alpha(Invocation call) {
         if (call.value("lora-alpha").isEmpty()) {
             return OptionalDouble.empty();
         }

@@ -3,8 +3,12 @@ package dev.kintsugi.shell;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.type.TypeReference;
 import tools.jackson.databind.SerializationFeature;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.NullNode;
 
 /// Plain values as JSON.
 final class Json {
@@ -13,9 +17,28 @@ final class Json {
 
     private Json() {}
 
-    /// A tree of [Map], [List], [String], numbers and booleans, indented. Infinities and NaN become strings.
+    /// A tree of [Map], [List], [String], numbers and booleans, indented. Infinities and NaN become strings, an
+    /// empty [Optional] null.
     static String write(Map<String, Object> root) {
         return MAPPER.writeValueAsString(safe(root));
+    }
+
+    /// The same in one line.
+    static String line(Map<String, Object> root) {
+        return JsonMapper.shared().writeValueAsString(safe(root));
+    }
+
+    /// **Errors.** [IllegalArgumentException] if `text` is no JSON object.
+    static Map<String, Object> read(String text) {
+        try {
+            Map<String, Object> map = JsonMapper.shared().readValue(text, new TypeReference<>() {});
+            if (map == null) {
+                throw new IllegalArgumentException("it is no JSON object");
+            }
+            return map;
+        } catch (JacksonException e) {
+            throw new IllegalArgumentException("it is no JSON object: " + e.getOriginalMessage(), e);
+        }
     }
 
     private static Object safe(Object value) {
@@ -26,6 +49,7 @@ final class Json {
                 yield copy;
             }
             case List<?> list -> list.stream().map(Json::safe).toList();
+            case Optional<?> optional -> optional.isPresent() ? safe(optional.get()) : NullNode.getInstance();
             case Double d when d.isNaN() || d.isInfinite() -> d.toString();
             default -> value;
         };

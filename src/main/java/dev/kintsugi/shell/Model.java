@@ -6,6 +6,7 @@ import dev.kintsugi.checkpoint.Checkpoint;
 import dev.kintsugi.tensor.StateDict;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /// A named state dict in the workspace.
@@ -21,6 +22,11 @@ interface Model extends AutoCloseable {
     /// It as a Hugging Face model.
     HubModel hub(HubOptions options);
 
+    /// It as commands that look show it.
+    default HubModel hub() {
+        return hub(HubOptions.defaults());
+    }
+
     /// The checkpoint behind it, if it is one and not a fusion.
     Optional<Checkpoint> checkpoint();
 
@@ -29,6 +35,16 @@ interface Model extends AutoCloseable {
 
     /// Where `config.json` and the tokenizer are.
     Optional<Path> sidecars();
+
+    /// What its weight files are called when it is written, without the ending.
+    default String weightsName() {
+        return "model";
+    }
+
+    /// Texts to write beside the weights, by file name.
+    default Map<String, String> texts() {
+        return Map.of();
+    }
 
     /// Checks that its sources are as they were. **Errors.** [dev.kintsugi.fault.Fault] `K2401` if not.
     void checkUnchanged();

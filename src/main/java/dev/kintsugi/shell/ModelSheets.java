@@ -1,7 +1,6 @@
 package dev.kintsugi.shell;
 
 import dev.kintsugi.architecture.HubModel;
-import dev.kintsugi.architecture.HubOptions;
 import dev.kintsugi.checkpoint.Checkpoint;
 import dev.kintsugi.tensor.StateDict;
 import java.io.IOException;
@@ -22,7 +21,7 @@ final class ModelSheets {
 
     private static void facts(Sheet sheet, Model model) {
         StateDict tensors = model.tensors();
-        HubModel hub = model.hub(HubOptions.defaults());
+        HubModel hub = model.hub();
         sheet.fact("model", model.name())
                 .fact("source", model.checkpoint().map(Checkpoint::format).orElse("fusion"))
                 .fact(
@@ -79,7 +78,7 @@ final class ModelSheets {
     static Sheet info(Model model) {
         Sheet sheet = Sheet.of("info").line(ModelText.summary(model));
         facts(sheet, model);
-        HubModel hub = model.hub(HubOptions.defaults());
+        HubModel hub = model.hub();
         model.directories().forEach(d -> sheet.line("  directory      " + d));
         String sidecars = model.sidecars()
                 .map(d -> d + ": " + String.join(", ", list(d)))

@@ -1,7 +1,6 @@
 package dev.kintsugi.shell;
 
 import dev.kintsugi.architecture.HubModel;
-import dev.kintsugi.architecture.HubOptions;
 import dev.kintsugi.checkpoint.Checkpoint;
 import dev.kintsugi.checkpoint.Ranks;
 import dev.kintsugi.checkpoint.ShardFile;
@@ -37,8 +36,8 @@ final class ModelText {
         parts.add(model.checkpoint().map(ModelText::source).orElse("fusion"));
         StateDict tensors = model.tensors();
         parts.add(tensors.size() + " tensors, " + Units.count(tensors.elementCount()) + " parameters, "
-                + dtypes(tensors) + ", " + Units.bytes(tensors.byteCount()));
-        HubModel hub = model.hub(HubOptions.defaults());
+                + (tensors.size() == 0 ? "" : dtypes(tensors) + ", ") + Units.bytes(tensors.byteCount()));
+        HubModel hub = model.hub();
         hub.architecture().ifPresent(parts::add);
         parts.add(state(model, hub));
         return model.name() + "  " + String.join(" · ", parts);
@@ -77,29 +76,20 @@ final class ModelText {
         return List.copyOf(absent);
     }
 
-    /// Names that some rank holds and the model has not: pieces of them are missing.
-    static List<String> holes(Checkpoint checkpoint) {
-        TreeSet<String> holes = new TreeSet<>();
-        checkpoint
-                .ranks()
-                .values()
-                .forEach(view -> view.names().stream()
-                        .filter(n -> !checkpoint.tensors().has(n))
-                        .forEach(holes::add));
-        return List.copyOf(holes);
-    }
-
     private static String state(Model model, HubModel hub) {
         Optional<Checkpoint> checkpoint = model.checkpoint();
         if (checkpoint.isPresent()) {
-            List<String> holes = holes(checkpoint.get());
+            List<String> holes = checkpoint.get().holes();
             if (!holes.isEmpty()) {
                 return "incomplete: ranks " + Ranks.text(absentRanks(checkpoint.get())) + " missing, " + holes.size()
                         + " tensors with holes";
             }
         }
+        if (model instanceof RankView) {
+            return "local tensors";
+        }
         try {
-            return state(Validation.structure(hub, Job.quiet()), hub);
+            return state(Validation.structure(hub, checkpoint, Job.quiet()), hub);
         } catch (Fault fault) {
             return "see validate: " + fault.code();
         }

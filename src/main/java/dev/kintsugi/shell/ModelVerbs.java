@@ -1,6 +1,8 @@
 package dev.kintsugi.shell;
 
 import dev.kintsugi.fault.Status;
+import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 
 /// The verbs about what is open: `close`, `models`, `use`, `info`.
@@ -21,10 +23,23 @@ final class ModelVerbs {
 
         @Override
         Status run(Invocation call) {
-            call.words().forEach(session()::model);
-            call.words().forEach(session()::close);
+            List<String> open = call.words().stream()
+                    .filter(name -> !session().workspace().isAbsent(name))
+                    .toList();
+            open.forEach(session()::model);
+            call.words().forEach(session().workspace()::forget);
+            ModelVerbs.close(open, session());
             return Status.DONE;
         }
+    }
+
+    /// Closes the models named, fusions before those they are made of.
+    static void close(List<String> names, Session session) {
+        names.forEach(session::model);
+        List<String> order = new ArrayList<>(session.models().keySet());
+        names.stream()
+                .sorted(Comparator.comparingInt((String n) -> order.indexOf(n)).reversed())
+                .forEach(session::close);
     }
 
     /// `models`.

@@ -35,8 +35,9 @@ final class OpenedModel implements Model {
         return command;
     }
 
-    /// It with the usual options, made once: a model may have a million names.
-    synchronized HubModel hub() {
+    /// Made once: a model may have a million names.
+    @Override
+    public synchronized HubModel hub() {
         HubModel known = usual;
         if (known == null) {
             known = make(HubOptions.defaults());

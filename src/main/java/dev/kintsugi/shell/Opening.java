@@ -6,6 +6,7 @@ import dev.kintsugi.checkpoint.OpenOptions;
 import dev.kintsugi.checkpoint.open.Checkpoints;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.selector.Selector;
 import dev.kintsugi.tensor.Shape;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
@@ -21,14 +22,22 @@ final class Opening {
             OptionSpec.value("mesh", "2x4", ValueKind.TEXT, "the mesh to use instead of the one in the files"),
             OptionSpec.value("mesh-dim-names", "ddp,fsdp", ValueKind.TEXT, "names of its dims, outermost first"),
             OptionSpec.value("sidecars", "DIR", ValueKind.DIRECTORY, "where config.json and the tokenizer are"),
-            OptionSpec.flag("allow-missing", "open what is there, though ranks are missing or damaged"));
+            OptionSpec.flag("allow-missing", "open what is there, though ranks are missing or damaged"),
+            OptionSpec.value("iteration", "N", ValueKind.TEXT, "the training step, where a directory holds several"),
+            OptionSpec.value("drop", "SEL", ValueKind.TEXT, "tensors to leave out though no rule names them"));
 
     private Opening() {}
 
     /// The options of `call`; `format` is the checkpoint's, if one was named.
     static OpenOptions options(Invocation call, Optional<String> format) {
-        return new OpenOptions(
+        OpenOptions options = new OpenOptions(
                 format, mesh(call), call.value("sidecars").map(Opening::path), call.has("allow-missing"));
+        if (call.has("drop")) {
+            Selector drop = Selector.parse(List.of(call.value("drop").orElse("")));
+            options = options.dropping(drop::testName);
+        }
+        Optional<Long> iteration = call.number("iteration", 0);
+        return iteration.isPresent() ? options.withIteration(iteration.get()) : options;
     }
 
     private static Optional<MeshOverride> mesh(Invocation call) {

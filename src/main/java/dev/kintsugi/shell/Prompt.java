@@ -1,5 +1,6 @@
 package dev.kintsugi.shell;
 
+import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fault.Status;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -7,9 +8,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.jline.reader.Candidate;
@@ -29,59 +30,93 @@ final class Prompt {
 
     private Prompt() {}
 
-    static Status run(Shell shell) {
-        Console console = shell.session().console();
+    static Status run(Shell shell, Start start) {
         try (Terminal terminal =
                 TerminalBuilder.builder().system(true).dumb(true).build()) {
-            if (terminal.getWidth() > 0) {
-                console.width(terminal.getWidth());
-            }
-            LineReader reader = reader(shell, terminal);
-            if (console.isTerminal()) {
-                console.out()
-                        .println("kintsugi " + Release.VERSION
-                                + " · help lists the commands, Tab completes, Ctrl-D leaves");
-                console.out().flush();
-            }
-            return loop(shell, reader, terminal);
+            return on(terminal, shell, start);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
     }
 
-    private static LineReader reader(Shell shell, Terminal terminal) {
+    /// Reads from `terminal` until the person leaves. Before a person, not a pipe, the init file runs first
+    /// and a workspace is kept.
+    static Status on(Terminal terminal, Shell shell, Start start) {
+        Console console = shell.session().console();
+        width(terminal, console);
+        terminal.handle(Terminal.Signal.WINCH, signal -> width(terminal, console));
+        if (!console.isTerminal()) {
+            Status opened = start.workspace().map(d -> Main.use(shell, d)).orElse(Status.DONE);
+            return opened == Status.DONE ? loop(shell, reader(shell, terminal, Optional.empty()), terminal) : opened;
+        }
+        console.out()
+                .println("kintsugi " + Release.VERSION + " · help lists the commands, Tab completes, Ctrl-D leaves");
+        console.out().flush();
+        init(shell, start);
+        keep(shell, start);
+        LineReader reader = reader(shell, terminal, historyFile(shell.session().workspace()));
+        reader.getHistory().attach(reader);
+        reader.getHistory().forEach(entry -> shell.session().history().add(entry.line()));
+        return loop(shell, reader, terminal);
+    }
+
+    private static void width(Terminal terminal, Console console) {
+        if (terminal.getWidth() > 0) {
+            console.width(terminal.getWidth());
+        }
+    }
+
+    private static void init(Shell shell, Start start) {
+        Path init = shell.session().workspace().places().init();
+        if (start.init() && Files.isRegularFile(init)) {
+            shell.runWords(List.of("run", init.toString()));
+        }
+    }
+
+    /// Keeps a workspace: the one given, which is opened, or the usual one, of which is said what was open.
+    private static void keep(Shell shell, Start start) {
+        Workspace workspace = shell.session().workspace();
+        if (start.workspace().isPresent()) {
+            Main.use(shell, start.workspace().get());
+            return;
+        }
+        try {
+            workspace.begin(workspace.places().workspace());
+            WorkspaceSheets.offer(workspace.offered()).ifPresent(shell.session().console()::note);
+        } catch (Fault fault) {
+            shell.session().console().warn(fault.what() + "; what is open is not saved; " + fault.next());
+        }
+    }
+
+    static LineReader reader(Shell shell, Terminal terminal, Optional<Path> history) {
         DefaultParser parser = new DefaultParser();
         parser.setEofOnUnclosedQuote(true);
         parser.setEofOnEscapedNewLine(true);
-        return LineReaderBuilder.builder()
+        LineReaderBuilder builder = LineReaderBuilder.builder()
                 .terminal(terminal)
                 .appName("kintsugi")
                 .parser(parser)
                 .completer((reader, line, candidates) ->
                         complete(shell, line.line().substring(0, line.cursor()), candidates))
-                .variable(LineReader.HISTORY_FILE, historyFile(System.getenv()))
-                .variable(LineReader.HISTORY_IGNORE, "*token*:*password*:*secret*")
+                .variable(LineReader.HISTORY_IGNORE, Secrets.historyPattern())
                 .variable(LineReader.LIST_MAX, 200)
                 .variable(LineReader.SECONDARY_PROMPT_PATTERN, "%P ... ")
                 .option(LineReader.Option.DISABLE_EVENT_EXPANSION, true)
                 .option(LineReader.Option.AUTO_FRESH_LINE, true)
-                .option(LineReader.Option.HISTORY_INCREMENTAL, true)
-                .build();
+                .option(LineReader.Option.HISTORY_INCREMENTAL, true);
+        history.ifPresent(file -> builder.variable(LineReader.HISTORY_FILE, file));
+        return builder.build();
     }
 
-    /// The file of lines typed before: in `XDG_STATE_HOME`, else in `~/.local/state`.
-    static Path historyFile(Map<String, String> environment) {
-        Path state = Optional.ofNullable(environment.get("XDG_STATE_HOME"))
-                .filter(s -> !s.isEmpty())
-                .map(Path::of)
-                .orElseGet(() -> Path.of(System.getProperty("user.home"), ".local", "state"));
-        Path directory = state.resolve("kintsugi");
+    /// The file of lines typed before, in the workspace; none if it cannot be made.
+    private static Optional<Path> historyFile(Workspace workspace) {
+        Path directory = workspace.directory().orElseGet(workspace.places()::workspace);
         try {
             Files.createDirectories(directory);
+            return Optional.of(directory.resolve("history"));
         } catch (IOException e) {
-            return Path.of(System.getProperty("java.io.tmpdir"), "kintsugi-history");
+            return Optional.empty();
         }
-        return directory.resolve("history");
     }
 
     static void complete(Shell shell, String typed, List<Candidate> candidates) {
@@ -119,16 +154,19 @@ final class Prompt {
                 }
                 if (!line.isBlank()) {
                     shell.session().history().add(line);
-                    last = runCancellable(shell, line, terminal, executor.submit(() -> shell.run(line)));
+                    last = runCancellable(shell, line, terminal, executor);
                 }
             }
         }
         return shell.session().console().isTerminal() ? Status.DONE : last;
     }
 
-    private static Status runCancellable(Shell shell, String line, Terminal terminal, Future<Status> running) {
+    private static Status runCancellable(Shell shell, String line, Terminal terminal, ExecutorService executor) {
+        shell.session().begin();
+        width(terminal, shell.session().console());
         Terminal.SignalHandler before =
                 terminal.handle(Terminal.Signal.INT, signal -> shell.session().cancel());
+        Future<Status> running = executor.submit(() -> shell.run(line));
         try {
             return running.get();
         } catch (InterruptedException e) {

@@ -13,12 +13,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
+import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /// A recipe as it stands in its file: parameters, and lines with `\` continuations joined.
 ///
-/// @param parameters their defaults; empty where a value must be given
+/// @param parameters their defaults as they stand in the file; empty where a value must be given
 record Recipe(Path path, SequencedMap<String, Optional<String>> parameters, List<Line> lines) {
     private static final long MAX_BYTES = 4L << 20;
     private static final Pattern PARAMETER = Pattern.compile("param\\s+([A-Za-z_]\\w*)\\s*(?:=\\s*(.*))?");
@@ -85,25 +86,29 @@ record Recipe(Path path, SequencedMap<String, Optional<String>> parameters, List
     private static void declare(
             Path path, int number, Matcher parameter, SequencedMap<String, Optional<String>> parameters) {
         String name = parameter.group(1);
-        Optional<String> value = Optional.empty();
-        if (parameter.group(2) != null) {
-            try {
-                var words = Tokenizer.commands(parameter.group(2), n -> Optional.empty());
-                boolean single = words.size() == 1 && words.getFirst().size() == 1;
-                if (!single && !words.isEmpty()) {
-                    throw new Fault(
-                            Code.K1006,
-                            "the default of " + name + " is more than one word",
-                            "",
-                            "put quotes around it");
-                }
-                value = Optional.of(
-                        words.isEmpty() ? "" : words.getFirst().getFirst().text());
-            } catch (Fault fault) {
-                throw fault.at(path.getFileName() + ":" + number);
-            }
+        Optional<String> value = Optional.ofNullable(parameter.group(2));
+        try {
+            value.ifPresent(text -> word(name, text, n -> Optional.of("")));
+        } catch (Fault fault) {
+            throw fault.at(path.getFileName() + ":" + number);
         }
         parameters.put(name, value);
+    }
+
+    /// The one word that `text`, a default as it stands in the file, means.
+    private static String word(String name, String text, Function<String, Optional<String>> variables) {
+        List<List<Tokenizer.Word>> commands = Tokenizer.commands(text, variables);
+        if (commands.isEmpty()) {
+            return "";
+        }
+        if (commands.size() > 1 || commands.getFirst().size() > 1) {
+            throw new Fault(
+                    Code.K1006,
+                    "the default of " + name + " is more than one word",
+                    "a parameter inserts one word",
+                    "put quotes around it");
+        }
+        return commands.getFirst().getFirst().text();
     }
 
     /// The values of all parameters, those given over the defaults, and `recipe_dir`.
@@ -122,17 +127,17 @@ record Recipe(Path path, SequencedMap<String, Optional<String>> parameters, List
             }
         }
         Map<String, String> values = new LinkedHashMap<>();
+        Path directory = path.toAbsolutePath().normalize().getParent();
+        values.put("recipe_dir", String.valueOf(directory));
         parameters.forEach((name, fallback) -> values.put(
                 name,
                 Optional.ofNullable(given.get(name))
-                        .or(() -> fallback)
+                        .or(() -> fallback.map(text -> word(name, text, n -> Optional.ofNullable(values.get(n)))))
                         .orElseThrow(() -> new Fault(
                                 Code.K1007,
                                 path.getFileName() + " needs a value for " + name,
                                 "it declares the parameter without a default",
                                 "give it with --set " + name + "=VALUE"))));
-        Path directory = path.toAbsolutePath().normalize().getParent();
-        values.put("recipe_dir", String.valueOf(directory));
         return values;
     }
 }

@@ -113,11 +113,25 @@ final class RecipeVerbs {
             Path path = Opening.path(call.word(0));
             Recipe recipe = Recipe.read(path);
             Map<String, String> values = new LinkedHashMap<>(given(call));
-            recipe.parameters().forEach((name, fallback) -> values.putIfAbsent(name, fallback.orElse("VALUE")));
+            recipe.parameters().forEach((name, fallback) -> {
+                if (fallback.isEmpty()) {
+                    values.putIfAbsent(name, "VALUE");
+                }
+            });
             Map<String, String> known = recipe.values(values);
             int wrong = 0;
-            for (Recipe.Line line : recipe.lines()) {
-                Optional<Fault> fault = session().with(known, s -> fault(line.text()));
+            Map<String, String> aliases = Map.copyOf(session().aliases());
+            List<Optional<Fault>> faults = session()
+                    .with(
+                            known,
+                            s -> recipe.lines().stream()
+                                    .map(line -> fault(line.text()))
+                                    .toList());
+            session().aliases().clear();
+            session().aliases().putAll(aliases);
+            for (int i = 0; i < faults.size(); i++) {
+                Recipe.Line line = recipe.lines().get(i);
+                Optional<Fault> fault = faults.get(i);
                 if (fault.isPresent()) {
                     wrong++;
                     ErrorText.print(
@@ -138,9 +152,13 @@ final class RecipeVerbs {
 
         private Optional<Fault> fault(String line) {
             try {
-                for (List<Tokenizer.Word> words : Tokenizer.commands(line, session()::variable)) {
+                for (List<Tokenizer.Word> typed : Tokenizer.commands(line, session()::variable)) {
+                    List<Tokenizer.Word> words = AliasVerb.expand(typed, session());
                     Verb verb = session().dispatcher().verb(words.getFirst().text());
-                    Binder.bind(verb, words.subList(1, words.size()));
+                    Binder.Bound bound = Binder.bind(verb, words.subList(1, words.size()));
+                    if (verb instanceof AliasVerb) {
+                        AliasVerb.define(session(), bound.words());
+                    }
                 }
                 return Optional.empty();
             } catch (Fault fault) {

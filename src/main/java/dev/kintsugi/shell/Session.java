@@ -4,6 +4,7 @@ import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.selector.Nearest;
 import dev.kintsugi.work.Job;
+import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -11,6 +12,8 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.SequencedMap;
+import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -18,22 +21,32 @@ import org.jspecify.annotations.Nullable;
 final class Session implements AutoCloseable {
     private final Console console;
     private final SequencedMap<String, Model> models = new LinkedHashMap<>();
+    private final Map<String, Model> views = new ConcurrentHashMap<>();
     private final List<String> history = new ArrayList<>();
     private final Completions completions = new Completions(this);
+    private final SequencedMap<String, String> settings = new TreeMap<>();
+    private final SequencedMap<String, String> aliases = new TreeMap<>();
+    private final Workspace workspace;
     private Map<String, String> variables = Map.of();
     private @Nullable String current;
     private @Nullable Dispatcher dispatcher;
     private volatile @Nullable Job running;
     private int threads = Runtime.getRuntime().availableProcessors();
+    private volatile boolean cancelled;
     private boolean debugging;
     private boolean leaving;
 
-    Session(Console console) {
+    Session(Console console, Places places) {
         this.console = console;
+        this.workspace = new Workspace(this, places);
     }
 
     Console console() {
         return console;
+    }
+
+    Workspace workspace() {
+        return workspace;
     }
 
     Completions completions() {
@@ -79,8 +92,20 @@ final class Session implements AutoCloseable {
 
     void close(String name) {
         Model model = model(name);
-        models.remove(model.name());
-        if (model.name().equals(current)) {
+        FusedModel.refuseIfUsed(model, this);
+        if (models.remove(model.name()) == null) {
+            throw new Fault(
+                    Code.K1004,
+                    model.name() + " is a view of a model, and closes with it",
+                    "open are " + String.join(", ", models.keySet()),
+                    "close the model: close " + name.replaceFirst("@[^@]*$|\\.optim$", ""));
+        }
+        String ranks = model.name() + "@";
+        String optimizer = model.name() + OptimizerView.SUFFIX;
+        views.keySet().removeIf(n -> n.startsWith(ranks));
+        Optional.ofNullable(views.remove(optimizer)).ifPresent(Model::close);
+        if (current != null
+                && (current.equals(model.name()) || current.startsWith(ranks) || current.equals(optimizer))) {
             current = null;
         }
         model.close();
@@ -90,25 +115,119 @@ final class Session implements AutoCloseable {
         current = model(name).name();
     }
 
+    /// Makes `name` the model in use, or none.
+    void use(Optional<String> name) {
+        current = name.orElse(null);
+    }
+
     Optional<String> current() {
         return Optional.ofNullable(current);
     }
 
+    /// The model named `name`, or the rank view where it is spelled `NAME@RANK`.
     Optional<Model> find(String name) {
-        return Optional.ofNullable(models.get(name));
+        return Optional.ofNullable(models.get(name))
+                .or(() -> RankView.Reference.parse(name)
+                        .filter(r -> r.rank().isPresent())
+                        .flatMap(r -> Optional.ofNullable(models.get(r.model()))
+                                .filter(m ->
+                                        RankView.ranks(m).containsKey(r.rank().getAsInt()))
+                                .map(m -> view(m, r.rank().getAsInt()))))
+                .or(() -> optimizerOwner(name).map(this::optimizer));
     }
 
-    /// The model named `name`. **Errors.** [Fault] `K1004` with the nearest names.
+    /// The model whose optimizer `name` means, if it is spelled so.
+    private Optional<Model> optimizerOwner(String name) {
+        return name.endsWith(OptimizerView.SUFFIX)
+                ? Optional.ofNullable(models.get(name.substring(0, name.length() - OptimizerView.SUFFIX.length())))
+                : Optional.empty();
+    }
+
+    private Model optimizer(Model model) {
+        String name = model.name() + OptimizerView.SUFFIX;
+        Model known = views.get(name);
+        if (known == null) {
+            known = OptimizerView.of(model, this);
+            views.put(name, known);
+        }
+        return known;
+    }
+
+    private Model view(Model model, int rank) {
+        return views.computeIfAbsent(model.name() + "@" + rank, n -> RankView.of(model, rank));
+    }
+
+    /// Whether `word` means a model, or a rank of one even if there is no such rank.
+    boolean names(String word) {
+        return models.containsKey(word)
+                || optimizerOwner(word).isPresent()
+                || RankView.Reference.parse(word)
+                        .filter(r -> models.containsKey(r.model()))
+                        .isPresent();
+    }
+
+    /// The models named, `NAME@*` standing for all ranks of one. **Errors.** [Fault] `K1004`.
+    List<Model> models(List<String> names) {
+        List<Model> named = new ArrayList<>();
+        for (String name : names) {
+            Optional<RankView.Reference> all =
+                    RankView.Reference.parse(name).filter(r -> r.rank().isEmpty() && models.containsKey(r.model()));
+            if (all.isEmpty()) {
+                named.add(model(name));
+                continue;
+            }
+            Model whole = model(all.get().model());
+            if (RankView.ranks(whole).isEmpty()) {
+                throw RankView.noRank(whole, "*");
+            }
+            RankView.ranks(whole).keySet().forEach(rank -> named.add(view(whole, rank)));
+        }
+        return named;
+    }
+
+    private Optional<Fault> noRank(String name) {
+        return RankView.Reference.parse(name)
+                .filter(r -> models.containsKey(r.model()))
+                .map(r -> {
+                    Model whole = model(r.model());
+                    return r.rank().isEmpty() && !RankView.ranks(whole).isEmpty()
+                            ? oneOnly(whole)
+                            : RankView.noRank(whole, name.substring(name.lastIndexOf('@') + 1));
+                });
+    }
+
+    private static Fault oneOnly(Model whole) {
+        return new Fault(
+                Code.K1004,
+                whole.name() + "@* is " + Counted.of(RankView.ranks(whole).size(), "model"),
+                "one is needed here",
+                "name a rank, as in " + whole.name() + "@"
+                        + RankView.ranks(whole).firstEntry().getKey());
+    }
+
+    /// The model named `name`, a rank view included. **Errors.** [Fault] `K1004` with the nearest names or
+    /// ranks.
     Model model(String name) {
-        return find(name).orElseThrow(() -> {
-            List<String> near = Nearest.to(name, models.keySet(), 1);
-            String open = models.isEmpty() ? "none is open" : "open are " + String.join(", ", models.keySet());
-            return new Fault(
-                    Code.K1004,
-                    "no model is named " + name,
-                    open,
-                    near.isEmpty() ? "open one: open PATH --as " + name : "did you mean " + near.getFirst() + "?");
-        });
+        return find(name).orElseThrow(() -> noRank(name).orElseGet(() -> unknown(name)));
+    }
+
+    private Fault unknown(String name) {
+        String rank = RankView.Reference.parse(name)
+                .map(r -> name.substring(name.lastIndexOf('@')))
+                .orElse("");
+        String bare = name.substring(0, name.length() - rank.length());
+        List<String> near = Nearest.to(bare, models.keySet(), 1);
+        boolean path = Files.exists(Opening.path(name));
+        String open = models.isEmpty() ? "none is open" : "open are " + String.join(", ", models.keySet());
+        return new Fault(
+                Code.K1004,
+                "no model is named " + name,
+                open,
+                path
+                        ? "open it first: open " + name
+                        : near.isEmpty()
+                                ? "open one: open PATH --as " + bare
+                                : "did you mean " + near.getFirst() + rank + "?");
     }
 
     /// The model in use, or the only one. **Errors.** [Fault] `K1004` if there is no such model.
@@ -150,6 +269,9 @@ final class Session implements AutoCloseable {
     <T> T work(String title, Function<Job, T> task) {
         Job job = new Job(threads);
         running = job;
+        if (cancelled) {
+            job.cancel();
+        }
         try (Progress progress = Progress.start(title, job, console)) {
             return task.apply(job);
         } finally {
@@ -157,12 +279,58 @@ final class Session implements AutoCloseable {
         }
     }
 
-    /// Cancels the running job, if there is one.
+    /// Begins a line: what was cancelled before does not concern it.
+    void begin() {
+        cancelled = false;
+    }
+
+    /// Cancels the running job and those that the line would start yet.
     void cancel() {
+        cancelled = true;
         Job job = running;
         if (job != null) {
             job.cancel();
         }
+    }
+
+    /// What `set` was told.
+    SequencedMap<String, String> settings() {
+        return settings;
+    }
+
+    /// Puts all settings in the place of those before. **Errors.** [Fault] `K1003` for one that there is not.
+    void settings(Map<String, String> all) {
+        if (settings.containsKey("threads")) {
+            threads = Runtime.getRuntime().availableProcessors();
+        }
+        if (settings.containsKey("debug")) {
+            debugging = false;
+        }
+        settings.clear();
+        all.forEach(this::set);
+    }
+
+    /// Changes a setting. **Errors.** [Fault] `K1003` if there is none such, or `value` does not fit it.
+    void set(String name, String value) {
+        boolean number = value.matches("[1-9]\\d{0,2}");
+        boolean onOff = value.equals("on") || value.equals("off");
+        if (name.equals("threads") && number) {
+            threads = Integer.parseInt(value);
+        } else if (name.equals("debug") && onOff) {
+            debugging = value.equals("on");
+        } else {
+            throw new Fault(
+                    Code.K1003,
+                    "set " + name + " " + value + ": no such setting or value",
+                    "settings are threads (a number) and debug (on, off)",
+                    "write for example: set threads 4");
+        }
+        settings.put(name, value);
+    }
+
+    /// Words that stand for the beginnings of commands.
+    SequencedMap<String, String> aliases() {
+        return aliases;
     }
 
     int threads() {
@@ -195,6 +363,9 @@ final class Session implements AutoCloseable {
 
     @Override
     public void close() {
+        workspace.release();
+        views.values().forEach(Model::close);
+        views.clear();
         models.values().forEach(Model::close);
         models.clear();
     }

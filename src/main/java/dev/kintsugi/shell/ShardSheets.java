@@ -1,7 +1,6 @@
 package dev.kintsugi.shell;
 
 import dev.kintsugi.architecture.HubModel;
-import dev.kintsugi.architecture.HubOptions;
 import dev.kintsugi.architecture.NaturalOrder;
 import dev.kintsugi.checkpoint.Checkpoint;
 import dev.kintsugi.checkpoint.Layout;
@@ -106,7 +105,8 @@ final class ShardSheets {
         return sheet;
     }
 
-    private static String placement(Layout layout) {
+    /// `fsdp: Shard(0), tp: Replicate`.
+    static String placement(Layout layout) {
         if (layout.meshDims().size() != layout.placements().size()) {
             return layout.placements().isEmpty() ? layout.kind() : String.join(", ", layout.placements());
         }
@@ -134,7 +134,7 @@ final class ShardSheets {
     static Sheet tensors(Choice choice, boolean collapse) {
         SequencedMap<String, Tensor> chosen = choice.tensors();
         Model model = choice.model();
-        HubModel hub = model.hub(HubOptions.defaults());
+        HubModel hub = model.hub();
         StateDict dict = StateDict.of(chosen);
         Sheet sheet = Sheet.of("tensors")
                 .fact("model", model.name())

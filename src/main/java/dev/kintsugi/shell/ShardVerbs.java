@@ -1,6 +1,7 @@
 package dev.kintsugi.shell;
 
 import dev.kintsugi.checkpoint.Checkpoint;
+import dev.kintsugi.checkpoint.Layout;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fault.Status;
@@ -73,15 +74,45 @@ final class ShardVerbs {
                     "Tells for each tensor how it lies over the ranks: global shape, placement per mesh dim, local"
                             + " shapes, replicas",
                     "placements actor layers.0.**",
-                    List.of(Parameter.optional("MODEL", ValueKind.MODEL), Parameter.any("SEL", ValueKind.SELECTOR)));
+                    List.of(Parameter.optional("MODEL", ValueKind.MODEL), Parameter.any("SEL", ValueKind.SELECTOR)),
+                    OptionSpec.flag("draw", "draw one tensor, tiled by who holds what: a letter and a colour a rank"),
+                    OptionSpec.value(
+                            "at", "N", ValueKind.TEXT, "with --draw, the index of dims that are not drawn; 0"));
         }
 
         @Override
         Status run(Invocation call) {
+            if (call.has("draw")) {
+                draw(call);
+                return Status.DONE;
+            }
             Choice choice = Choice.of(call.words(), session());
             ShardSheets.placements(choice, checkpoint(choice.model())).print(call.console());
             return Status.DONE;
         }
+    }
+
+    private static void draw(Invocation call) {
+        boolean oneTensor = call.words().size() == 1
+                ? !call.session().names(call.word(0))
+                : call.words().size() == 2;
+        if (!oneTensor) {
+            throw new Fault(
+                    Code.K1003,
+                    "--draw draws one tensor",
+                    "it needs its name",
+                    "for example: placements actor model.embed_tokens.weight --draw");
+        }
+        NamedTensor named = NamedTensor.of(call.words(), call.session());
+        Checkpoint checkpoint = checkpoint(named.model());
+        Layout layout = named.layout()
+                .orElseThrow(() -> new Fault(
+                        Code.K1005,
+                        named.name() + " lies in no file as it is",
+                        "it is computed from others: " + named.stored(),
+                        "draw that: placements " + named.model().name() + " " + named.stored() + " --draw"));
+        long fixed = call.number("at", 0).orElse(0L);
+        ExplainSheets.drawing(named, layout, checkpoint, fixed, call.console()).print(call.console());
     }
 
     /// `tensors [MODEL] [SEL…]`.

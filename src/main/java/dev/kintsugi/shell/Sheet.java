@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.function.Function;
 
@@ -20,8 +21,16 @@ final class Sheet {
     private final List<String> foot = new ArrayList<>();
     private String rowsKey = "rows";
 
-    /// A column: its key in JSON, its title in text, and how a value reads in text.
-    record Column(String key, String title, boolean right, Function<Object, String> text) {}
+    /// A column: its key in JSON, its title in text, how a value reads in text, and when text shows it.
+    record Column(String key, String title, boolean right, Function<Object, String> text, Shown shown) {}
+
+    /// When text shows a column; JSON and CSV have it always.
+    enum Shown {
+        ALWAYS,
+        /// Where the screen is wide enough; the last of these goes first.
+        IF_ROOM,
+        NEVER
+    }
 
     private Sheet(String schema) {
         this.schema = schema;
@@ -40,13 +49,19 @@ final class Sheet {
 
     /// Adds a line of text above the rows.
     Sheet line(String text) {
+        head.add(Escape.text(text));
+        return this;
+    }
+
+    /// Adds a line above the rows that is safe to print and may hold colours.
+    Sheet painted(String text) {
         head.add(text);
         return this;
     }
 
     /// Adds a line of text below the rows.
     Sheet below(String text) {
-        foot.add(text);
+        foot.add(Escape.text(text));
         return this;
     }
 
@@ -56,26 +71,54 @@ final class Sheet {
     }
 
     Sheet column(String key, String title) {
-        columns.add(new Column(key, title, false, Sheet::plain));
-        return this;
+        return add(key, title, false, Sheet::plain);
     }
 
     Sheet number(String key, String title) {
-        columns.add(new Column(key, title, true, v -> v instanceof Long n ? Units.exact(n) : plain(v)));
-        return this;
+        return add(key, title, true, v -> v instanceof Long n ? Units.exact(n) : plain(v));
     }
 
     Sheet bytes(String key, String title) {
-        columns.add(new Column(key, title, true, v -> v instanceof Long n ? Units.bytes(n) : plain(v)));
-        return this;
+        return add(key, title, true, v -> v instanceof Long n ? Units.bytes(n) : plain(v));
     }
 
     Sheet time(String key, String title) {
-        columns.add(new Column(key, title, false, v -> v instanceof Long n ? Units.time(n) : plain(v)));
+        return add(key, title, false, v -> v instanceof Long n ? Units.time(n) : plain(v));
+    }
+
+    /// Adds a column of real numbers, four digits in text.
+    Sheet real(String key, String title) {
+        return add(key, title, true, v -> v instanceof Double d ? Units.real(d) : plain(v));
+    }
+
+    private Sheet add(String key, String title, boolean right, Function<Object, String> text) {
+        columns.add(new Column(
+                key, title, right, v -> text.apply(v instanceof Optional<?> o ? whole(o) : v), Shown.ALWAYS));
         return this;
     }
 
-    /// Adds a row: a [String], [Long], [Integer], [Double], [Boolean] or list of such for each column.
+    private static Object whole(Optional<?> value) {
+        return value.isPresent() ? value.get() : "";
+    }
+
+    /// Leaves the last column out of text that would be wider than the screen with it.
+    Sheet ifRoom() {
+        return shown(Shown.IF_ROOM);
+    }
+
+    /// Leaves the last column out of text.
+    Sheet dataOnly() {
+        return shown(Shown.NEVER);
+    }
+
+    private Sheet shown(Shown when) {
+        Column last = columns.removeLast();
+        columns.add(new Column(last.key(), last.title(), last.right(), last.text(), when));
+        return this;
+    }
+
+    /// Adds a row: a [String], [Long], [Integer], [Double], [Boolean], list or [Optional] of such for each
+    /// column.
     Sheet row(Object... values) {
         if (values.length != columns.size()) {
             throw new IllegalArgumentException("a row has a value for each column");
@@ -84,16 +127,24 @@ final class Sheet {
         return this;
     }
 
+    /// Whether there are no rows.
+    boolean isEmpty() {
+        return rows.isEmpty();
+    }
+
     private static String plain(Object value) {
         if (value instanceof List<?> list) {
             return String.join(", ", list.stream().map(String::valueOf).toList());
+        }
+        if (value instanceof Optional<?> optional) {
+            return plain(whole(optional));
         }
         return String.valueOf(value);
     }
 
     void print(Console console) {
         String text = switch (console.format()) {
-            case TABLE -> table();
+            case TABLE -> table(console.width());
             case JSON -> json() + "\n";
             case CSV -> csv();
         };
@@ -101,17 +152,17 @@ final class Sheet {
         console.out().flush();
     }
 
-    private String table() {
+    private String table(int screen) {
         StringBuilder text = new StringBuilder();
-        head.forEach(l -> text.append(Escape.text(l)).append('\n'));
+        head.forEach(l -> text.append(l).append('\n'));
         if (!columns.isEmpty() && !rows.isEmpty()) {
-            appendRows(text);
+            appendRows(text, screen);
         }
-        foot.forEach(l -> text.append(Escape.text(l)).append('\n'));
+        foot.forEach(l -> text.append(l).append('\n'));
         return text.toString();
     }
 
-    private void appendRows(StringBuilder text) {
+    private void appendRows(StringBuilder text, int screen) {
         List<String[]> cells = new ArrayList<>();
         cells.add(columns.stream().map(Column::title).toArray(String[]::new));
         for (List<Object> row : rows) {
@@ -127,13 +178,45 @@ final class Sheet {
                 widths[i] = Math.max(widths[i], line[i].codePointCount(0, line[i].length()));
             }
         });
+        List<Integer> kept = fitting(widths, screen);
         for (String[] line : cells) {
             StringBuilder out = new StringBuilder();
-            for (int i = 0; i < line.length; i++) {
+            for (int i : kept) {
                 String pad = " ".repeat(widths[i] - line[i].codePointCount(0, line[i].length()));
-                out.append(i == 0 ? "" : "  ").append(columns.get(i).right() ? pad + line[i] : line[i] + pad);
+                out.append(out.isEmpty() ? "" : "  ").append(columns.get(i).right() ? pad + line[i] : line[i] + pad);
             }
             text.append(out.toString().stripTrailing()).append('\n');
+        }
+        appendOmitted(text, kept);
+    }
+
+    private List<Integer> fitting(int[] widths, int screen) {
+        List<Integer> kept = new ArrayList<>();
+        int total = -2;
+        for (int i = 0; i < widths.length; i++) {
+            if (columns.get(i).shown() != Shown.NEVER) {
+                kept.add(i);
+                total += widths[i] + 2;
+            }
+        }
+        for (int i = widths.length - 1; i >= 0 && total > screen; i--) {
+            if (columns.get(i).shown() == Shown.IF_ROOM) {
+                kept.remove(Integer.valueOf(i));
+                total -= widths[i] + 2;
+            }
+        }
+        return kept;
+    }
+
+    private void appendOmitted(StringBuilder text, List<Integer> kept) {
+        List<String> omitted = new ArrayList<>();
+        for (int i = 0; i < columns.size(); i++) {
+            if (columns.get(i).shown() == Shown.IF_ROOM && !kept.contains(i)) {
+                omitted.add(columns.get(i).title());
+            }
+        }
+        if (!omitted.isEmpty()) {
+            text.append("(no room for ").append(String.join(", ", omitted)).append("; --format csv has all)\n");
         }
     }
 

@@ -2,27 +2,31 @@ package dev.kintsugi.shell;
 
 import dev.kintsugi.fault.Status;
 import java.util.List;
-import org.springframework.context.annotation.AnnotationConfigApplicationContext;
+import org.springframework.context.support.GenericApplicationContext;
 
 /// A shell that runs lines: the session, its verbs, nothing of a terminal.
 public final class Shell implements AutoCloseable {
     private final Session session;
     private final Dispatcher dispatcher;
-    private final AnnotationConfigApplicationContext context;
+    private final GenericApplicationContext context;
 
-    private Shell(Session session, AnnotationConfigApplicationContext context) {
+    private Shell(Session session, GenericApplicationContext context) {
         this.session = session;
         this.context = context;
         this.dispatcher = context.getBean(Dispatcher.class);
     }
 
     /// A shell that prints on `console`.
-    @SuppressWarnings("MustBeClosedChecker") // the context closes with the shell
     static Shell on(Console console) {
-        Session session = new Session(console);
-        AnnotationConfigApplicationContext context = new AnnotationConfigApplicationContext();
-        context.registerBean(Session.class, () -> session);
-        context.register(ShellConfiguration.class);
+        return on(console, Places.ofProcess());
+    }
+
+    /// The same, its own files being at `places`.
+    @SuppressWarnings("MustBeClosedChecker") // the context closes with the shell
+    static Shell on(Console console, Places places) {
+        Session session = new Session(console, places);
+        GenericApplicationContext context = new GenericApplicationContext();
+        ShellConfiguration.register(context, session);
         context.refresh();
         return new Shell(session, context);
     }

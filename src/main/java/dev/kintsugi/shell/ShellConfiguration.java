@@ -1,126 +1,66 @@
 package dev.kintsugi.shell;
 
-import org.springframework.context.annotation.Bean;
-import org.springframework.context.annotation.Configuration;
+import java.util.List;
+import java.util.function.Function;
+import org.springframework.context.support.GenericApplicationContext;
 import org.springframework.shell.core.command.CommandRegistry;
 
 /// The verbs as Spring Shell commands. The registry collects every bean that is a command.
-@Configuration(proxyBeanMethods = false)
-class ShellConfiguration {
-    @Bean
-    CommandRegistry commandRegistry() {
-        return new CommandRegistry();
-    }
+///
+/// Beans are made by functions: a start that reads annotations takes twice as long.
+final class ShellConfiguration {
+    private static final List<Function<Session, Verb>> VERBS = List.of(
+            OpenVerb::new,
+            ModelVerbs.Close::new,
+            ModelVerbs.Models::new,
+            ModelVerbs.Use::new,
+            WorkspaceVerb::new,
+            WorkspaceVerb.Undo::new,
+            AliasVerb::new,
+            ModelVerbs.Info::new,
+            ShardVerbs.Shards::new,
+            ShardVerbs.Mesh::new,
+            ShardVerbs.Placements::new,
+            ShardVerbs.Tensors::new,
+            ShowVerb::new,
+            StatsVerb::new,
+            HistogramVerb::new,
+            HeatVerb::new,
+            TreeVerb::new,
+            DiffVerb::new,
+            VerifyVerb::new,
+            TestVerb::new,
+            DoctorVerb::new,
+            ExplainVerb::new,
+            FuseVerb::new,
+            MethodVerbs.Unfuse::new,
+            MethodVerbs.Catalogue::new,
+            SuggestVerb::new,
+            ValidateVerb::new,
+            ExportVerbs.Export::new,
+            ExportVerbs.Merge::new,
+            RecipeVerbs.Run::new,
+            RecipeVerbs.Check::new,
+            AssertVerb::new,
+            ShellVerbs.Help::new,
+            ShellVerbs.Version::new,
+            ShellVerbs.Exit::new,
+            ShellVerbs.History::new,
+            ShellVerbs.Set::new);
 
-    @Bean
-    Dispatcher dispatcher(CommandRegistry registry, Session session) {
-        Dispatcher dispatcher = new Dispatcher(registry, session);
-        session.dispatcher(dispatcher);
-        return dispatcher;
-    }
+    private ShellConfiguration() {}
 
-    @Bean
-    Verb open(Session session) {
-        return new OpenVerb(session);
-    }
-
-    @Bean
-    Verb close(Session session) {
-        return new ModelVerbs.Close(session);
-    }
-
-    @Bean
-    Verb models(Session session) {
-        return new ModelVerbs.Models(session);
-    }
-
-    @Bean
-    Verb use(Session session) {
-        return new ModelVerbs.Use(session);
-    }
-
-    @Bean
-    Verb info(Session session) {
-        return new ModelVerbs.Info(session);
-    }
-
-    @Bean
-    Verb shards(Session session) {
-        return new ShardVerbs.Shards(session);
-    }
-
-    @Bean
-    Verb mesh(Session session) {
-        return new ShardVerbs.Mesh(session);
-    }
-
-    @Bean
-    Verb placements(Session session) {
-        return new ShardVerbs.Placements(session);
-    }
-
-    @Bean
-    Verb tensors(Session session) {
-        return new ShardVerbs.Tensors(session);
-    }
-
-    @Bean
-    Verb explain(Session session) {
-        return new ExplainVerb(session);
-    }
-
-    @Bean
-    Verb validate(Session session) {
-        return new ValidateVerb(session);
-    }
-
-    @Bean
-    Verb export(Session session) {
-        return new ExportVerbs.Export(session);
-    }
-
-    @Bean
-    Verb merge(Session session) {
-        return new ExportVerbs.Merge(session);
-    }
-
-    @Bean
-    Verb run(Session session) {
-        return new RecipeVerbs.Run(session);
-    }
-
-    @Bean
-    Verb check(Session session) {
-        return new RecipeVerbs.Check(session);
-    }
-
-    @Bean
-    Verb assertion(Session session) {
-        return new AssertVerb(session);
-    }
-
-    @Bean
-    Verb help(Session session) {
-        return new ShellVerbs.Help(session);
-    }
-
-    @Bean
-    Verb version(Session session) {
-        return new ShellVerbs.Version(session);
-    }
-
-    @Bean
-    Verb exit(Session session) {
-        return new ShellVerbs.Exit(session);
-    }
-
-    @Bean
-    Verb history(Session session) {
-        return new ShellVerbs.History(session);
-    }
-
-    @Bean
-    Verb set(Session session) {
-        return new ShellVerbs.Set(session);
+    static void register(GenericApplicationContext context, Session session) {
+        context.registerBean(Session.class, () -> session);
+        context.registerBean(CommandRegistry.class, () -> new CommandRegistry());
+        context.registerBean(Dispatcher.class, () -> {
+            Dispatcher dispatcher = new Dispatcher(context.getBean(CommandRegistry.class), session);
+            session.dispatcher(dispatcher);
+            return dispatcher;
+        });
+        VERBS.forEach(make -> {
+            Verb verb = make.apply(session);
+            context.registerBean(verb.getName(), Verb.class, () -> verb);
+        });
     }
 }

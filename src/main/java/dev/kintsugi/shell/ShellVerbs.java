@@ -1,11 +1,7 @@
 package dev.kintsugi.shell;
 
-import dev.kintsugi.fault.Code;
-import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fault.Status;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 
 /// The verbs about the shell itself: `help`, `version`, `exit`, `history`, `set`.
 final class ShellVerbs {
@@ -13,8 +9,6 @@ final class ShellVerbs {
 
     /// `help [COMMAND]`.
     static final class Help extends Verb {
-        private static final Map<String, String> GROUPS = groups();
-
         Help(Session session) {
             super(
                     session,
@@ -23,17 +17,6 @@ final class ShellVerbs {
                     "Lists the commands, or explains one",
                     "help merge",
                     List.of(Parameter.optional("COMMAND", ValueKind.COMMAND)));
-        }
-
-        private static Map<String, String> groups() {
-            Map<String, String> groups = new LinkedHashMap<>();
-            groups.put("models", "Open");
-            groups.put("look", "Look");
-            groups.put("fuse", "Fuse");
-            groups.put("prove", "Prove and write");
-            groups.put("recipes", "Recipes");
-            groups.put("shell", "Shell");
-            return groups;
         }
 
         @Override
@@ -47,7 +30,7 @@ final class ShellVerbs {
                     .rows("commands")
                     .column("command", "command")
                     .column("about", "about");
-            GROUPS.forEach((group, title) -> {
+            CommandPages.GROUPS.forEach((group, title) -> {
                 List<Verb> verbs = session().dispatcher().verbs().stream()
                         .filter(v -> v.getGroup().equals(group))
                         .toList();
@@ -122,7 +105,7 @@ final class ShellVerbs {
         @Override
         Status run(Invocation call) {
             if (call.words().size() == 2) {
-                change(call.word(0), call.word(1));
+                session().set(call.word(0), call.word(1));
             }
             Sheet.of("settings")
                     .rows("settings")
@@ -132,22 +115,6 @@ final class ShellVerbs {
                     .row("threads", (long) session().threads())
                     .print(call.console());
             return Status.DONE;
-        }
-
-        private void change(String name, String value) {
-            boolean number = value.matches("[1-9]\\d{0,2}");
-            boolean onOff = value.equals("on") || value.equals("off");
-            if (name.equals("threads") && number) {
-                session().threads(Integer.parseInt(value));
-            } else if (name.equals("debug") && onOff) {
-                session().debugging(value.equals("on"));
-            } else {
-                throw new Fault(
-                        Code.K1003,
-                        "set " + name + " " + value + ": no such setting or value",
-                        "settings are threads (a number) and debug (on, off)",
-                        "write for example: set threads 4");
-            }
         }
     }
 }

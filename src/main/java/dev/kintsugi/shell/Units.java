@@ -42,6 +42,15 @@ final class Units {
         return String.format(Locale.ROOT, "%,d", value);
     }
 
+    /// `0.01953`, `-3.052e-05`, four digits.
+    static String real(double value) {
+        if (value == 0 || Double.isNaN(value) || Double.isInfinite(value)) {
+            return value == 0 ? "0" : Double.isNaN(value) ? "NaN" : value > 0 ? "Inf" : "-Inf";
+        }
+        String text = String.format(Locale.ROOT, "%.4g", value);
+        return text.contains("e") || !text.contains(".") ? text : text.replaceFirst("\\.?0+$", "");
+    }
+
     static String time(long millis) {
         return millis <= 0 ? "" : TIME.format(Instant.ofEpochMilli(millis));
     }

@@ -4,6 +4,7 @@ import dev.kintsugi.architecture.HubModel;
 import dev.kintsugi.architecture.HubOptions;
 import dev.kintsugi.architecture.Ledger;
 import dev.kintsugi.architecture.LeftOut;
+import dev.kintsugi.checkpoint.Checkpoint;
 import dev.kintsugi.fault.Status;
 import dev.kintsugi.tensor.StateDict;
 import dev.kintsugi.validate.Finding;
@@ -15,6 +16,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 
 /// `validate [MODEL]`.
 final class ValidateVerb extends Verb {
@@ -41,10 +43,13 @@ final class ValidateVerb extends Verb {
     Status run(Invocation call) {
         Model model = call.words().isEmpty() ? session().model() : session().model(call.word(0));
         model.checkUnchanged();
-        HubOptions options = HubArguments.of(call);
+        boolean view = model instanceof RankView;
+        HubOptions asked = HubArguments.of(call);
+        HubOptions options = view && !call.has("keys") ? asked.withKeys(HubOptions.Keys.AS_IS) : asked;
+        Optional<Checkpoint> replicas = view ? Optional.empty() : model.checkpoint();
         HubModel hub = model.hub(options);
         ValidationReport report =
-                session().work("validate", job -> Validation.run(hub, model.checkpoint(), call.has("data"), job));
+                session().work("validate", job -> Validation.run(hub, replicas, call.has("data"), job));
         model.checkUnchanged();
         List<Finding> findings = new ArrayList<>(report.findings());
         call.value("against").ifPresent(name -> {
@@ -72,7 +77,7 @@ final class ValidateVerb extends Verb {
         String architecture = report.architecture().map(a -> " as " + a).orElse("");
         sheet.line(model.name() + architecture + ": "
                 + (sound ? "valid" : Counted.of(errors(findings), "problem")) + " · checked "
-                + String.join(", ", report.checked()));
+                + (report.checked().isEmpty() ? "the ledger only" : String.join(", ", report.checked())));
         LedgerText.lines(ledger).forEach(l -> sheet.line("  " + l));
         for (Finding finding : findings) {
             sheet.row(

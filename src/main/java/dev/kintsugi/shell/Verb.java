@@ -56,6 +56,11 @@ abstract class Verb implements Command {
         return "";
     }
 
+    /// What the word at `position` may be, where that is one of a few; none by default.
+    List<String> choices(int position) {
+        return List.of();
+    }
+
     @Override
     public final String getName() {
         return name;

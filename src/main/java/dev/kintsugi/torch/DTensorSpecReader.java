@@ -15,7 +15,9 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalInt;
 import java.util.function.Function;
 
@@ -34,6 +36,7 @@ final class DTensorSpecReader {
 
     private final Function<PickleValue, StridedTensor> tensors;
     private final OptionalInt fileRank;
+    private final Map<PickleValue, DeviceMesh> meshes = new IdentityHashMap<>();
 
     DTensorSpecReader(Function<PickleValue, StridedTensor> tensors, OptionalInt fileRank) {
         this.tensors = tensors;
@@ -52,7 +55,9 @@ final class DTensorSpecReader {
             placements.add(placement(Pickled.call(placement, "a placement")));
         }
         boolean old = call.path().startsWith("torch.distributed._tensor.");
-        return new Spec(mesh(Pickled.require(fields, "a DTensorSpec", "mesh")), placements, old);
+        // The tensors of a file share one mesh object.
+        DeviceMesh mesh = meshes.computeIfAbsent(Pickled.require(fields, "a DTensorSpec", "mesh"), this::mesh);
+        return new Spec(mesh, placements, old);
     }
 
     private static Placement placement(Call call) {

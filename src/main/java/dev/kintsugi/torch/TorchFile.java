@@ -20,6 +20,7 @@ import java.util.zip.CRC32;
 /// **Memory.** The pickle's values are in memory, the storages in the mapped file.
 /// **Errors.** [Fault] `K2003`, `K2101` to `K2104`, `K2201` to `K2205`; messages name the file.
 public final class TorchFile {
+    private static final int MAX_SHORT_RECORD = 1 << 16;
     private static final String PICKLE = "data.pkl";
 
     private final String place;
@@ -123,18 +124,36 @@ public final class TorchFile {
                     "do not trust this file");
         }
         byte[] bytes = archive.open(record).bytes(0, (int) record.byteCount());
-        CRC32 crc = new CRC32();
-        crc.update(bytes);
-        if (record.crc32() != 0 && record.crc32() != crc.getValue()) {
+        if (record.crc32() != 0 && record.crc32() != crcOf(bytes) && recordsChecksums()) {
             throw new Fault(
                     Code.K2105,
                     String.format(
                             "%s: the CRC-32 of record %s is %08x, the archive says %08x",
-                            place, record.name(), crc.getValue(), record.crc32()),
+                            place, record.name(), crcOf(bytes), record.crc32()),
                     "the file was damaged on the way, or changed after it was saved",
                     "copy the file again");
         }
         return PickleMachine.readAll(place, bytes, PickleLimits.DEFAULT);
+    }
+
+    /// Whether the archive has checksums at all: torch writes numbers that are none after
+    /// `set_crc32_options(False)`. The short records beside the pickle tell.
+    private boolean recordsChecksums() {
+        List<ZipRecord> others = archive.records().values().stream()
+                .filter(r -> r.byteCount() > 0
+                        && r.byteCount() <= MAX_SHORT_RECORD
+                        && !r.name().equals(prefix + PICKLE))
+                .limit(8)
+                .toList();
+        return others.isEmpty()
+                || others.stream()
+                        .anyMatch(r -> r.crc32() == crcOf(archive.open(r).bytes(0, (int) r.byteCount())));
+    }
+
+    private static long crcOf(byte[] bytes) {
+        CRC32 crc = new CRC32();
+        crc.update(bytes);
+        return crc.getValue();
     }
 
     private Optional<ZipRecord> find(String name) {

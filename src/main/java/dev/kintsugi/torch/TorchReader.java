@@ -42,7 +42,7 @@ public final class TorchReader {
     private static final int MAX_DEPTH = 32;
 
     private final TorchFile file;
-    private final OptionalInt rank;
+    private final DTensorSpecReader specReader;
     private int depth;
     private final Map<String, Storage> storages = new HashMap<>();
     private final Map<PickleValue, DTensorSpecReader.Spec> specs = new IdentityHashMap<>();
@@ -50,7 +50,7 @@ public final class TorchReader {
     /// A reader of `file`, which rank `rank` of the job wrote, where that is known.
     public TorchReader(TorchFile file, OptionalInt rank) {
         this.file = file;
-        this.rank = rank;
+        this.specReader = new DTensorSpecReader(this::tensor, rank);
     }
 
     /// What `value` is. **Errors.** [Fault] if it claims to be a tensor and is not a sound one.
@@ -110,8 +110,7 @@ public final class TorchReader {
         Shape shape = Pickled.shape(Pickled.argument(wrapper, 2), "the size of a DTensor");
         var fields = Pickled.fields(state, "a DTensor");
         PickleValue spec = Pickled.require(fields, "a DTensor", "_spec");
-        DTensorSpecReader.Spec read =
-                specs.computeIfAbsent(spec, s -> new DTensorSpecReader(this::tensor, rank).read(s));
+        DTensorSpecReader.Spec read = specs.computeIfAbsent(spec, specReader::read);
         TorchValue local = read(Pickled.require(fields, "a DTensor", "_local_tensor"));
         if (!(local instanceof TorchValue.Plain plain)) {
             throw Pickled.fault("a DTensor whose local tensor is no plain tensor");

@@ -5,8 +5,10 @@ import dev.kintsugi.architecture.Config;
 import dev.kintsugi.architecture.HubModel;
 import dev.kintsugi.architecture.HubOptions;
 import dev.kintsugi.architecture.NaturalOrder;
+import dev.kintsugi.architecture.Origin;
 import dev.kintsugi.architecture.Tie;
 import dev.kintsugi.checkpoint.Checkpoint;
+import dev.kintsugi.checkpoint.Layout;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.tensor.DType;
 import dev.kintsugi.tensor.Shape;
@@ -37,12 +39,14 @@ public final class Validation {
     private static final List<String> QUANTISED = List.of("qweight", "qzeros", "g_idx", "weight_packed", "absmax");
 
     private final HubModel model;
+    private final Optional<Checkpoint> checkpoint;
     private final Job job;
     private final List<Finding> findings = new ArrayList<>();
     private final List<String> checked = new ArrayList<>();
 
-    private Validation(HubModel model, Job job) {
+    private Validation(HubModel model, Optional<Checkpoint> checkpoint, Job job) {
         this.model = model;
+        this.checkpoint = checkpoint;
         this.job = job;
     }
 
@@ -51,7 +55,7 @@ public final class Validation {
     ///
     /// Bytes are read for ties and for `data` only.
     public static ValidationReport run(HubModel model, Optional<Checkpoint> checkpoint, boolean data, Job job) {
-        Validation validation = new Validation(model, job);
+        Validation validation = new Validation(model, checkpoint, job);
         validation.accounts();
         if (model.options().keys() == HubOptions.Keys.CONFIG) {
             validation.config();
@@ -72,8 +76,8 @@ public final class Validation {
     }
 
     /// Checks keys, shapes and dtypes only; no byte of a tensor is read.
-    public static ValidationReport structure(HubModel model, Job job) {
-        Validation validation = new Validation(model, job);
+    public static ValidationReport structure(HubModel model, Optional<Checkpoint> checkpoint, Job job) {
+        Validation validation = new Validation(model, checkpoint, job);
         validation.accounts();
         if (model.options().keys() == HubOptions.Keys.CONFIG) {
             validation.config();
@@ -132,8 +136,15 @@ public final class Validation {
                 findings.add(Finding.error(Code.K4004, name, shapes(name, tensor.get(), shape)));
             }
         });
-        List<String> extra =
-                tensors.names().stream().filter(n -> !expected.containsKey(n)).toList();
+        List<String> extra = tensors.names().stream()
+                .filter(n -> !expected.containsKey(n) && !isBuffer(n))
+                .toList();
+        tensors.names().stream()
+                .filter(n -> !expected.containsKey(n) && isBuffer(n))
+                .forEach(n -> findings.add(Finding.note(
+                        Code.K6001,
+                        n,
+                        "a buffer of the training code that " + architecture() + " does not know; written as it is")));
         collapsed(missing)
                 .forEach((pattern, count) -> findings.add(Finding.error(
                         Code.K4004,
@@ -142,6 +153,15 @@ public final class Validation {
         collapsed(extra)
                 .forEach((pattern, count) -> findings.add(Finding.error(
                         Code.K4004, pattern, "extra" + times(count) + ": " + architecture() + " has no such tensor")));
+    }
+
+    private boolean isBuffer(String name) {
+        Origin origin = model.origins().get(name);
+        return origin != null
+                && checkpoint.isPresent()
+                && origin.stored().stream()
+                        .map(checkpoint.get().layouts()::get)
+                        .anyMatch(l -> l != null && l.kind().equals(Layout.BUFFER));
     }
 
     private static String missingHint(String name) {
@@ -154,8 +174,15 @@ public final class Validation {
                 && shape.ndim() == 2
                 && found.dim(1) == shape.dim(1)
                 && (name.endsWith("embed_tokens.weight") || name.endsWith("lm_head.weight"));
-        String hint = vocabulary ? ": " + found.dim(0) + " rows, vocab_size in config.json is " + shape.dim(0) : "";
+        String hint = vocabulary ? vocabulary(found.dim(0), shape.dim(0)) : "";
         return "is " + found + ", " + architecture() + " has " + shape + hint;
+    }
+
+    private static String vocabulary(long rows, long vocabSize) {
+        String cause = rows > vocabSize
+                ? Math.subtractExact(rows, vocabSize) + " rows are padding, or tokens added since"
+                : "tokens of the tokenizer have no row";
+        return ": " + rows + " rows, vocab_size in config.json is " + vocabSize + ": " + cause;
     }
 
     private String architecture() {
@@ -244,7 +271,7 @@ public final class Validation {
                     Code.K6001,
                     "dtype",
                     "config.json says " + said.get() + ", the tensors are " + counts.keySet()
-                            + "; they are written as they are unless --dtype is given"));
+                            + "; they are written as they are unless --dtype is given, and config.json says so"));
         }
     }
 

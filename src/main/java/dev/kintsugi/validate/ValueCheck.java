@@ -67,7 +67,7 @@ final class ValueCheck {
             for (int i = 0; i < length; i++) {
                 double value = values[i];
                 constant &= value == first;
-                if (value - value != 0) {
+                if (!Double.isFinite(value)) {
                     nan += Double.isNaN(value) ? 1 : 0;
                     infinite += Double.isNaN(value) ? 0 : 1;
                 }

@@ -255,7 +255,11 @@ public final class Targets {
                 "\"", "{", "}", "[", ",", ":", "../", "/", "\\\\", "\\u0000", "null", "1e999", "{{{{{{{{", "\u00ff");
         return new Target("index", FILE_COST, List.of(seed.getBytes(StandardCharsets.UTF_8)), words, input -> {
             Path file = Files.write(scratch.resolve("model.safetensors.index.json"), input);
-            WeightIndex.read(file).fileOfTensor().values().forEach(file::resolveSibling);
+            for (String name : WeightIndex.read(file).fileOfTensor().values()) {
+                if (!scratch.equals(file.resolveSibling(name).normalize().getParent())) {
+                    throw new AssertionError("an index led out of its directory: " + name);
+                }
+            }
         });
     }
 

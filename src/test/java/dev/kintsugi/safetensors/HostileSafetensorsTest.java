@@ -186,7 +186,7 @@ class HostileSafetensorsTest {
     @Test
     void dataCutShortIsToldApart() {
         Fault fault = refused(Code.K2302, "{" + A + "}", 7);
-        assertTrue(fault.what().contains("cut short within a"), fault.what());
+        assertTrue(fault.what().contains("cut short at 87.5 %, within a"), fault.what());
     }
 
     @DisplayName("S-11 every prefix of a file is refused")

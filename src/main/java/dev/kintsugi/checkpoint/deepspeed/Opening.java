@@ -261,6 +261,7 @@ final class Opening {
         notes.addAll(join.notes());
         SequencedMap<Integer, StateDict> ranks = join.ranks();
         ranks.remove(-1);
+        tag.model().bufferNames().forEach(name -> layouts.computeIfPresent(name, (n, layout) -> layout.asBuffer()));
         List<ShardFile> files = new TagListing(tag, mapped).files(layouts);
         return new Checkpoint(
                 format,
@@ -273,6 +274,7 @@ final class Opening {
                 ranks,
                 Sidecars.find(tag.files().directories(), options),
                 notes,
+                join.holes(),
                 ignored,
                 tag.model().version().map(v -> "DeepSpeed " + v),
                 mapped);

@@ -198,9 +198,22 @@ record ZeroRanks(int worldSize, SortedMap<Integer, OptimizerStates> byRank, List
         return new Fault(
                 Code.K3001,
                 worldSize + " ranks share the optimizer's buffers, have ranks " + Ranks.text(byRank.keySet())
-                        + ", missing " + Ranks.text(absent) + (what.isEmpty() ? "" : "; " + what),
+                        + ", missing " + Ranks.text(absent) + absentFiles() + (what.isEmpty() ? "" : "; " + what),
                 "those ranks were written on another host, or were not copied",
                 "copy their *_optim_states.pt here, open several directories at once (open DIR DIR …), or look at the"
                         + " rest with: open … --allow-missing");
+    }
+
+    /// ` (bf16_zero_pp_rank_1_mp_rank_00_optim_states.pt)`: the files that are not there, as those that are are named.
+    private String absentFiles() {
+        if (byRank.isEmpty() || absent.isEmpty()) {
+            return "";
+        }
+        String present = byRank.values().iterator().next().file().name();
+        List<String> names = absent.stream()
+                .limit(4)
+                .map(rank -> present.replaceFirst("pp_rank_\\d+_", "pp_rank_" + rank + "_"))
+                .toList();
+        return " (" + String.join(", ", names) + (absent.size() > 4 ? ", …" : "") + ")";
     }
 }

@@ -100,6 +100,7 @@ public final class FsdpFormat implements CheckpointFormat {
         private final MappedFiles mapped;
         private final List<String> notes = new ArrayList<>();
         private final List<String> ignored = new ArrayList<>();
+        private final List<String> holes = new ArrayList<>();
         private final SortedMap<Integer, String> damaged = new TreeMap<>();
         private final SortedSet<String> opaque = new TreeSet<>();
 
@@ -133,6 +134,7 @@ public final class FsdpFormat implements CheckpointFormat {
                     rankViews(parts),
                     Sidecars.find(directories, options),
                     notes,
+                    holes,
                     ignored,
                     Optional.empty(),
                     mapped);
@@ -172,7 +174,6 @@ public final class FsdpFormat implements CheckpointFormat {
             absent.addAll(damaged.keySet());
             RankJoin join = new RankJoin(files, options, absent, notes);
             SequencedMap<String, JoinedTensor> joined = new LinkedHashMap<>();
-            List<String> holes = new ArrayList<>();
             for (String name : names(parts)) {
                 Map<RankPart, TorchValue> values = new LinkedHashMap<>();
                 for (RankPart part : parts) {

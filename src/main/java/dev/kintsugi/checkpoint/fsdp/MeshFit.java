@@ -11,7 +11,8 @@ import java.util.List;
 final class MeshFit {
     private MeshFit() {}
 
-    /// Meshes of `worldSize` ranks, such as `2x4`, on which the first rank's piece of `value` has the size it has.
+    /// Meshes of `worldSize` ranks, such as `2x4`, on which the first rank's piece of `value` has the size it
+    /// has.
     static List<String> fitting(int worldSize, DTensor value) {
         List<String> fitting = new ArrayList<>();
         collect(worldSize, new long[value.placements().size()], 0, value, fitting);

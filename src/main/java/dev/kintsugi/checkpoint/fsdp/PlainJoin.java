@@ -20,8 +20,9 @@ import java.util.Set;
 
 /// Joins tensors that have no placement metadata.
 ///
-/// Equal on all ranks means one copy, different means pieces along dim 0 in rank order. A mesh given by hand decides
-/// instead where it names its replicating dims: ranks that differ only along those must hold the same.
+/// Equal on all ranks means one copy, different means pieces along dim 0 in rank order. A mesh given by hand
+/// decides instead where it names its replicating dims: ranks that differ only along those must hold the
+/// same.
 final class PlainJoin {
     private static final Set<String> REPLICATING = Set.of("ddp", "dp_replicate", "replicate", "dp_rep");
     private static final int BLOCK_BYTES = 1 << 20;

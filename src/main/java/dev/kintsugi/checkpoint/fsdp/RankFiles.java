@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.SortedSet;
 import java.util.TreeMap;
@@ -34,6 +35,8 @@ record RankFiles(
     private static final long MAX_CONFIG_BYTES = 1 << 20;
     private static final Pattern NAME = Pattern.compile("model_world_size_(\\d{1,7})_rank_(\\d{1,7})\\.pt");
     private static final Pattern OPTIMIZER = Pattern.compile("optim_world_size_(\\d{1,7})_rank_(\\d{1,7})\\.pt");
+    /// What is read elsewhere: sidecars, and facts about an adapter.
+    private static final Set<String> COMPANIONS = Set.of("huggingface", "lora_adapter", "lora_train_meta.json");
     private static final String CONFIG = "fsdp_config.json";
 
     /// Whether `name` is a rank's model file.
@@ -61,7 +64,7 @@ record RankFiles(
                     }
                 } else if (name.equals(CONFIG)) {
                     config = Optional.of(readConfig(entry));
-                } else if (!name.equals("huggingface")) {
+                } else if (!COMPANIONS.contains(name)) {
                     ignored.add(name);
                 }
             }

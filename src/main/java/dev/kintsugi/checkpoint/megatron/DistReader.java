@@ -10,6 +10,7 @@ import dev.kintsugi.checkpoint.megatron.MegatronTensor.Part;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.pickle.PickleValue;
+import dev.kintsugi.pickle.PickleValue.Dict;
 import dev.kintsugi.sharding.FlatSlice;
 import dev.kintsugi.tensor.Region;
 import dev.kintsugi.tensor.Shape;
@@ -17,7 +18,7 @@ import dev.kintsugi.tensor.TensorSpec;
 import dev.kintsugi.torch.Pickled;
 import dev.kintsugi.torch.StridedTensor;
 import dev.kintsugi.torch.TorchFile;
-import dev.kintsugi.torch.TorchStateDict;
+import dev.kintsugi.torch.TorchReader;
 import dev.kintsugi.work.Job;
 import dev.kintsugi.work.Parallel;
 import java.nio.file.Files;
@@ -29,7 +30,10 @@ import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.SequencedMap;
 import java.util.Set;
 
 /// Reads the weights of a `torch_dist` checkpoint.
@@ -85,27 +89,42 @@ final class DistReader {
         return reader.shardFiles(tensorsPerFile);
     }
 
-    /// The `args` of the job, from `common.pt` or the entry that took its place in Megatron-Core 0.19.
-    TrainingArgs args() {
+    /// What is no tensor of the grid: a dict with the reader of tensors in it.
+    ///
+    /// @param path the file it is in
+    record Common(Dict entries, TorchReader reader, Path path) {}
+
+    /// What `common.pt` holds, or the entry that took its place in Megatron-Core 0.19.
+    Optional<Common> common() {
         Path common = directory.resolve("common.pt");
         if (Files.isRegularFile(common)) {
-            return args(TorchFile.open(mapped.open(common)).root());
+            TorchFile file = TorchFile.open(mapped.open(common));
+            return common(file, file.root(), common);
         }
         return metadata.objectPlaces().entrySet().stream()
                 .filter(e -> e.getKey().startsWith(COMMON_STATE))
                 .findFirst()
-                .map(e -> reader.archive(e.getValue()).root())
-                .map(list -> Pickled.items(list, COMMON_STATE))
-                .filter(items -> !items.isEmpty())
-                .map(items -> args(items.getFirst()))
-                .orElse(TrainingArgs.UNKNOWN);
+                .flatMap(e -> {
+                    TorchFile file = reader.archive(e.getValue());
+                    List<PickleValue> items = Pickled.items(file.root(), COMMON_STATE);
+                    return items.isEmpty()
+                            ? Optional.empty()
+                            : common(
+                                    file,
+                                    items.getFirst(),
+                                    reader.path(e.getValue().file()));
+                });
     }
 
-    private static TrainingArgs args(PickleValue common) {
-        if (!TorchStateDict.isDict(common)) {
-            return TrainingArgs.UNKNOWN;
-        }
-        return TorchStateDict.entries(common).get("args").map(TrainingArgs::of).orElse(TrainingArgs.UNKNOWN);
+    private static Optional<Common> common(TorchFile file, PickleValue root, Path path) {
+        return Pickled.dict(root).map(d -> new Common(d, new TorchReader(file, OptionalInt.empty()), path));
+    }
+
+    /// The `args` of the job.
+    TrainingArgs args() {
+        return common().flatMap(c -> c.entries().get("args"))
+                .map(TrainingArgs::of)
+                .orElse(TrainingArgs.UNKNOWN);
     }
 
     /// The weights.
@@ -123,15 +142,36 @@ final class DistReader {
                     "the job saved the weights elsewhere, such as verl with a bridge in huggingface/",
                     "open the directory with the weights");
         }
-        wanted.forEach(e -> e.getValue().chunks().forEach(c -> tensorsPerFile.merge(c.file(), 1, Integer::sum)));
-        return Parallel.map(job, wanted, e -> split(e.getKey(), e.getValue())).stream()
+        SequencedMap<String, String> weights = new LinkedHashMap<>();
+        wanted.forEach(e -> weights.put(e.getKey(), e.getKey()));
+        return read(weights, job);
+    }
+
+    /// The entries that `parameters` names, each read as the parameter it maps to.
+    ///
+    /// **Errors.** [Fault] as of [#read(Job)].
+    List<MegatronTensor> read(SequencedMap<String, String> parameters, Job job) {
+        List<Map.Entry<String, String>> wanted = List.copyOf(parameters.entrySet());
+        return Parallel.map(job, wanted, e -> split(e.getKey(), e.getValue(), counted(e.getKey()))).stream()
                 .flatMap(List::stream)
                 .toList();
     }
 
-    private List<MegatronTensor> split(String storedName, Entry entry) {
+    private Entry counted(String name) {
+        Entry entry = Objects.requireNonNull(metadata.tensors().get(name));
+        synchronized (tensorsPerFile) {
+            entry.chunks().forEach(c -> tensorsPerFile.merge(c.file(), 1, Integer::sum));
+        }
+        return entry;
+    }
+
+    DcpMetadata metadata() {
+        return metadata;
+    }
+
+    private List<MegatronTensor> split(String storedName, String parameter, Entry entry) {
         try {
-            return new Stack(storedName, entry).split();
+            return new Stack(storedName, parameter, entry).split();
         } catch (Fault fault) {
             throw fault.at(storedName);
         }
@@ -147,10 +187,10 @@ final class DistReader {
         private final Shape inner;
         private final Map<Shape, List<Part>> buckets = new LinkedHashMap<>();
 
-        Stack(String storedName, Entry entry) {
+        Stack(String storedName, String parameter, Entry entry) {
             this.storedName = storedName;
             this.entry = entry;
-            this.canonical = names.canonical(storedName);
+            this.canonical = names.canonical(parameter);
             for (String stack : STACKS) {
                 int at = canonical.indexOf(stack) + stack.length();
                 if (canonical.contains(stack) && at < canonical.length() && !Character.isDigit(canonical.charAt(at))) {

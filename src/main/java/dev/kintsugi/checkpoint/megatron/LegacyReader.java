@@ -10,12 +10,16 @@ import dev.kintsugi.tensor.Shape;
 import dev.kintsugi.tensor.Tensor;
 import dev.kintsugi.tensor.TensorSpec;
 import dev.kintsugi.torch.StridedTensor;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Function;
 import java.util.function.Predicate;
 
 /// Puts the local tensors of a legacy checkpoint together: global layer and expert numbers, tensor-parallel
@@ -47,6 +51,66 @@ final class LegacyReader {
     /// **Errors.** [Fault] `K4011` for names without a rule, `K3001` and `K3003` where the ranks' pieces do
     /// not make a tensor.
     List<MegatronTensor> read() {
+        return read(place -> place.shard().chunks());
+    }
+
+    /// Tensors of the same names and split as the weights are: `chunks` gives those of one file, a map for each
+    /// virtual stage.
+    ///
+    /// **Errors.** [Fault] as of [#read()].
+    List<MegatronTensor> read(Function<Place, List<SequencedMap<String, StridedTensor>>> chunks) {
+        SequencedMap<String, List<Held>> byName = collect(chunks);
+        boolean valueModel = localRows(byName, "output_layer.weight") == 1
+                && localRows(byName, "embedding.word_embeddings.weight") != 1;
+        List<MegatronTensor> tensors = new ArrayList<>();
+        byName.forEach((name, held) -> {
+            try {
+                tensors.add(join(name, held, valueModel));
+            } catch (Fault fault) {
+                throw fault.at(name);
+            }
+        });
+        return tensors;
+    }
+
+    /// Scalars, one a weight in each file that holds a part of it, by the global names of the weights.
+    ///
+    /// **Errors.** [Fault] `K3003` where the files differ.
+    SequencedMap<String, Part> scalars(Function<Place, List<SequencedMap<String, StridedTensor>>> chunks) {
+        SequencedMap<String, Part> scalars = new LinkedHashMap<>();
+        collect(chunks).forEach((name, held) -> {
+            Held first = held.getFirst();
+            for (Held one : held) {
+                if (!Arrays.equals(bytes(one), bytes(first))) {
+                    throw new Fault(
+                            Code.K3003,
+                            name + ": " + first.place().shard().directory().name() + " and "
+                                    + one.place().shard().directory().name() + " are at different steps of it",
+                            "the files are not of one save",
+                            "copy the checkpoint again as it was saved");
+                }
+            }
+            scalars.put(name, part(first, Region.whole(first.tensor().spec().shape()), 0, false));
+        });
+        return scalars;
+    }
+
+    /// The global names of what `chunks` gives.
+    Set<String> names(Function<Place, List<SequencedMap<String, StridedTensor>>> chunks) {
+        return collect(chunks).keySet();
+    }
+
+    private static byte[] bytes(Held held) {
+        TensorSpec spec = held.tensor().spec();
+        byte[] bytes =
+                new byte[Math.toIntExact(spec.elementCount() * spec.dtype().byteWidth())];
+        held.tensor().read(0, spec.elementCount(), MemorySegment.ofArray(bytes));
+        return bytes;
+    }
+
+    /// What the files hold, by global names.
+    private SequencedMap<String, List<Held>> collect(
+            Function<Place, List<SequencedMap<String, StridedTensor>>> chunks) {
         SequencedMap<String, List<Held>> byName = new LinkedHashMap<>();
         List<List<Integer>> offsets = grid.layerOffsets(names);
         long localExperts = localExperts();
@@ -54,7 +118,7 @@ final class LegacyReader {
             List<Integer> layers = offsets.get(place.rank());
             for (int chunk = 0; chunk < layers.size(); chunk++) {
                 for (Map.Entry<String, StridedTensor> entry :
-                        place.shard().chunks().get(chunk).entrySet()) {
+                        chunks.apply(place).get(chunk).entrySet()) {
                     String name = global(names.canonical(entry.getKey()), layers.get(chunk), place.ep() * localExperts);
                     byName.computeIfAbsent(name, n -> new ArrayList<>())
                             .add(new Held(place, entry.getKey(), entry.getValue()));
@@ -67,17 +131,7 @@ final class LegacyReader {
         if (!unmapped.isEmpty()) {
             throw family.unmapped(unmapped);
         }
-        boolean valueModel = localRows(byName, "output_layer.weight") == 1
-                && localRows(byName, "embedding.word_embeddings.weight") != 1;
-        List<MegatronTensor> tensors = new ArrayList<>();
-        byName.forEach((name, held) -> {
-            try {
-                tensors.add(join(name, held, valueModel));
-            } catch (Fault fault) {
-                throw fault.at(name);
-            }
-        });
-        return tensors;
+        return byName;
     }
 
     /// The rows one file holds of the tensor `name`, 0 where no file holds any.

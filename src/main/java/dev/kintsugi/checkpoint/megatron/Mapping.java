@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.SortedSet;
 import java.util.TreeSet;
@@ -44,6 +45,31 @@ final class Mapping {
     /// **Errors.** [Fault] `K4011` for tensors without a rule, `K4013` for two that claim one name, `K3001`
     /// for layers that are in no file, `K3101` for shapes that the configuration denies.
     SequencedMap<String, JoinedTensor> map(List<MegatronTensor> tensors) {
+        List<Mapped> mapped = mapped(tensors);
+        checkLayers(mapped);
+        return named(mapped, TiedHead.ofValueModel(tensors));
+    }
+
+    /// The optimizer's states of one kind, one a parameter and shaped like it, under the names of the
+    /// parameters' parts; `valueModel` says whether the head is that of a value model.
+    ///
+    /// **Errors.** [Fault] as of [#map], but for layers: a part of the model may be frozen.
+    SequencedMap<String, JoinedTensor> mapStates(List<MegatronTensor> states, boolean valueModel) {
+        return named(mapped(states), valueModel);
+    }
+
+    /// What Hugging Face calls the parts of the tensor `name`. **Errors.** [Fault] `K4011` where no rule
+    /// names it.
+    List<String> targets(String name, boolean valueModel) {
+        return targets(family.match(name).orElseThrow(() -> family.unmapped(List.of(name))), valueModel);
+    }
+
+    private static List<String> targets(Family.Match match, boolean valueModel) {
+        Optional<String> oneRow = match.rule().oneRow();
+        return valueModel && oneRow.isPresent() ? List.of(oneRow.get()) : match.targets();
+    }
+
+    private List<Mapped> mapped(List<MegatronTensor> tensors) {
         List<Mapped> mapped = new ArrayList<>();
         List<String> unmapped = new ArrayList<>();
         for (MegatronTensor tensor : tensors) {
@@ -56,8 +82,10 @@ final class Mapping {
         mapped.sort(Comparator.comparingInt(Mapped::layer)
                 .thenComparing(m -> m.match().expert().orElse(-1))
                 .thenComparing(m -> m.match().index()));
-        checkLayers(mapped);
-        boolean valueModel = TiedHead.ofValueModel(tensors);
+        return mapped;
+    }
+
+    private SequencedMap<String, JoinedTensor> named(List<Mapped> mapped, boolean valueModel) {
         SequencedMap<String, JoinedTensor> results = new LinkedHashMap<>();
         for (Mapped one : mapped) {
             try {
@@ -103,17 +131,14 @@ final class Mapping {
             throw shape(tensor, "it has no rows");
         }
         Tensor whole = tensor.whole();
-        List<String> targets = match.targets();
+        List<String> targets = targets(match, valueModel);
         List<List<Rows>> rows = switch (rule.rows()) {
             case WHOLE -> List.of(List.of());
             case GATE_UP -> halves(tensor);
             case QUERY_GROUPS -> queryGroups(tensor);
             case VOCABULARY -> {
-                if (valueModel && rule.oneRow().isPresent()) {
-                    targets = List.of(rule.oneRow().get());
-                    yield List.of(List.of());
-                }
-                yield List.of(List.of(new Rows(0, vocabulary.rows(tensor))));
+                boolean oneRow = valueModel && rule.oneRow().isPresent();
+                yield List.of(oneRow ? List.of() : List.of(new Rows(0, vocabulary.rows(tensor))));
             }
         };
         for (int i = 0; i < rows.size(); i++) {

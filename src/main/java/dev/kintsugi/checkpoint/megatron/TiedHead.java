@@ -45,6 +45,11 @@ final class TiedHead {
         return merged(tensors, head.get());
     }
 
+    /// `states`, of which the head's are replicas of the embedding's.
+    static List<MegatronTensor> mergeStates(List<MegatronTensor> states) {
+        return find(states, HEAD).map(head -> merged(states, head)).orElse(states);
+    }
+
     /// Whether the head among `tensors` is that of a value model: one row, where the embedding has one per
     /// word.
     static boolean ofValueModel(List<MegatronTensor> tensors) {

@@ -25,10 +25,12 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/// Optimizer states of real checkpoints against what `optimizer_digests.py` reads from the same files.
+/// Optimizer states of real checkpoints against what `optimizer_digests.py` and, by torch itself,
+/// `megatron_optimizer_digests.py` read from the same files.
 class OptimizerFixturesTest {
     @TempDir
     Path scratch;
@@ -101,6 +103,33 @@ class OptimizerFixturesTest {
                     1,
                     optimizer.settings().path("lr_scheduler").path("last_epoch").asInt(),
                     "of the extra state");
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"verl_llama_tp2_dp2_optimizer", "legacy_llama_tp2_optimizer"})
+    void megatronStatesAreWhatTorchReads(String name) {
+        Path fixture = Golden.resource("megatron").resolve(name);
+        try (OptimizerCheckpoint optimizer = open(fixture.resolve("input"))) {
+            assertHolds(optimizer, fixture.resolve("optimizer.json"));
+            JsonNode group = optimizer.settings().path("param_groups").path(0);
+            assertEquals(0.0001, group.path("lr").asDouble());
+            assertEquals(0.999, group.path("betas").path(1).asDouble());
+            assertEquals(21, group.path("params").size());
+            assertEquals(
+                    "model.embed_tokens.weight", group.path("params").path(0).asString());
+        }
+    }
+
+    @Test
+    void megatronsSchedulerIsKept() {
+        try (OptimizerCheckpoint optimizer = open(Golden.resource("megatron/verl_llama_tp2_dp2_optimizer/input"))) {
+            JsonNode scheduler = optimizer.settings().path("lr_scheduler");
+            assertEquals("constant", scheduler.path("lr_decay_style").asString());
+            assertEquals(3, scheduler.path("num_steps").asInt());
+        }
+        try (OptimizerCheckpoint optimizer = open(Golden.resource("megatron/legacy_llama_tp2_optimizer/input"))) {
+            assertEquals(10, optimizer.settings().path("iteration").asInt());
         }
     }
 

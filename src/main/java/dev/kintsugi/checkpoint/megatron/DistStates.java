@@ -1,0 +1,99 @@
+package dev.kintsugi.checkpoint.megatron;
+
+import dev.kintsugi.checkpoint.dcp.DcpMetadata;
+import dev.kintsugi.checkpoint.dcp.DcpMetadata.Entry;
+import dev.kintsugi.checkpoint.megatron.DistReader.Common;
+import dev.kintsugi.checkpoint.megatron.MegatronTensor.Part;
+import dev.kintsugi.tensor.Region;
+import dev.kintsugi.torch.Pickled;
+import dev.kintsugi.torch.StridedTensor;
+import dev.kintsugi.torch.TorchValue;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Optional;
+import java.util.SequencedMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/// Which entries of a `torch_dist` checkpoint are the optimizer's: `optimizer.state.STATE.PARAMETER`, behind
+/// `chained_N.` where there are several optimizers.
+///
+/// Such an entry has the shape of its parameter. Those of the distributed optimizer that are buckets of flat
+/// buffers, or ranges of flattened parameters, are refused: what is where in them is not in the files.
+///
+/// @param byState for each state, the entries and their parameters
+record DistStates(SequencedMap<String, SequencedMap<String, String>> byState) {
+    private static final Pattern OPTIMIZER = Pattern.compile("(?:chained_\\d{1,6}\\.|module\\.)*optimizer\\..+");
+    private static final Pattern STATE =
+            Pattern.compile("(?:chained_(\\d{1,6})\\.)?optimizer\\.state\\.([A-Za-z0-9_]+)\\.(.+)");
+    private static final String MASTER = "fp32_param";
+
+    /// What `metadata` names; nothing if the job saved no optimizer.
+    ///
+    /// **Errors.** [dev.kintsugi.fault.Fault] `K4012` for entries of another layout.
+    static Optional<DistStates> of(DcpMetadata metadata) {
+        metadata.objects().stream()
+                .filter(o -> OPTIMIZER.matcher(o).matches())
+                .findFirst()
+                .ifPresent(o -> {
+                    throw OptimizerJoin.refused(o, "the distributed optimizer's own buffers are not mapped");
+                });
+        SequencedMap<String, SequencedMap<String, String>> byState = new LinkedHashMap<>();
+        metadata.tensors().forEach((name, entry) -> {
+            if (OPTIMIZER.matcher(name).matches()) {
+                Matcher state = STATE.matcher(name);
+                if (!state.matches()) {
+                    throw OptimizerJoin.refused(
+                            name + " (" + entry.spec() + ")", "the distributed optimizer's own buffers are not mapped");
+                }
+                checkShape(name, entry, state.group(3), metadata);
+                String key = state.group(2).equals(MASTER) ? OptimizerJoin.MASTER : state.group(2);
+                byState.computeIfAbsent(key, k -> new LinkedHashMap<>()).put(name, state.group(3));
+            }
+        });
+        return byState.isEmpty() ? Optional.empty() : Optional.of(new DistStates(byState));
+    }
+
+    /// The number of the optimizer that the entry `storedName` belongs to, 0 where there is one.
+    int chain(String storedName) {
+        Matcher state = STATE.matcher(storedName);
+        return state.matches()
+                ? Optional.ofNullable(state.group(1)).map(Integer::valueOf).orElse(0)
+                : 0;
+    }
+
+    private static void checkShape(String name, Entry entry, String parameter, DcpMetadata metadata) {
+        Optional<Entry> weight = Optional.ofNullable(metadata.tensors().get(parameter));
+        if (weight.isEmpty()) {
+            throw OptimizerJoin.refused(name + " (" + entry.spec() + ")", "no weight is named " + parameter);
+        }
+        if (!weight.get().spec().shape().equals(entry.spec().shape())) {
+            throw OptimizerJoin.refused(
+                    name + " is " + entry.spec() + ", its parameter "
+                            + weight.get().spec(),
+                    "the distributed optimizer flattened the parameter, and flattened ranges are not mapped");
+        }
+    }
+
+    /// The step of each part that all its parameters share; nothing where it stands elsewhere.
+    static List<Optional<Part>> steps(Common common, List<OptimizerPart> parts) {
+        return parts.stream()
+                .map(p -> p.states()
+                        .flatMap(s -> Pickled.field(s, "common_step"))
+                        .flatMap(v -> common.reader().read(v) instanceof TorchValue.Plain plain
+                                ? Optional.of(part(common, plain.tensor()))
+                                : Optional.empty()))
+                .toList();
+    }
+
+    private static Part part(Common common, StridedTensor tensor) {
+        return new Part(
+                Region.whole(tensor.spec().shape()),
+                tensor,
+                -1,
+                common.path(),
+                tensor.storage().record(),
+                tensor.storage().fileOffset() + tensor.byteOffset(),
+                false);
+    }
+}

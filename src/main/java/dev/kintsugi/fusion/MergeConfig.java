@@ -1,0 +1,278 @@
+package dev.kintsugi.fusion;
+
+import dev.kintsugi.fault.Code;
+import dev.kintsugi.fault.Fault;
+import dev.kintsugi.selector.Nearest;
+import dev.kintsugi.tensor.DType;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SequencedSet;
+import java.util.Set;
+import java.util.function.UnaryOperator;
+
+/// A merge configuration as mergekit reads it.
+///
+/// Read: `merge_method`, `models` or `slices`, `base_model`, `parameters` with gradients and filters, `dtype`,
+/// `out_dtype`. Refused: tokenizers, chat templates, modules and LoRA paths, which would change more than
+/// weights. `dtype` alone is the dtype of the result; the arithmetic is wider anyway.
+/// **Errors.** [Fault] `K7006` for what cannot be read, an unknown key with the key that may have been meant;
+/// `K7001` and `K7002` for methods and options.
+/// **Source.** `mergekit/config.py`.
+public record MergeConfig(
+        Method method,
+        List<Slice> slices,
+        boolean wholeModels,
+        Optional<String> baseModel,
+        Map<String, Setting> parameters,
+        Optional<DType> dtype) {
+    private static final List<String> KEYS =
+            List.of("merge_method", "models", "slices", "base_model", "parameters", "dtype", "out_dtype");
+    private static final Map<String, String> REFUSED = Map.of(
+            "tokenizer_source", "vocabularies are not merged",
+            "tokenizer", "vocabularies are not merged",
+            "chat_template", "sidecar files are copied as they are",
+            "modules", "only models of one module are merged",
+            "name", "only one merge is read from a file");
+
+    /// Some layers of some models; `sources` in order.
+    public record Slice(List<Source> sources, Map<String, Setting> parameters) {
+        public Slice {
+            sources = List.copyOf(sources);
+            parameters = Map.copyOf(parameters);
+        }
+    }
+
+    /// Layers `[firstLayer, endLayer)` of a model; all of it where both are 0.
+    public record Source(String model, int firstLayer, int endLayer, Map<String, Setting> parameters) {
+        public Source {
+            parameters = Map.copyOf(parameters);
+        }
+    }
+
+    public MergeConfig {
+        slices = List.copyOf(slices);
+        parameters = Map.copyOf(parameters);
+    }
+
+    /// Every model named, the base included, each once.
+    public SequencedSet<String> models() {
+        SequencedSet<String> names = new LinkedHashSet<>();
+        slices.forEach(slice -> slice.sources().forEach(source -> names.add(source.model())));
+        baseModel.ifPresent(names::add);
+        return names;
+    }
+
+    /// The same with every model called what `names` says.
+    public MergeConfig renamed(UnaryOperator<String> names) {
+        List<Slice> renamed = new ArrayList<>();
+        for (Slice slice : slices) {
+            renamed.add(new Slice(
+                    slice.sources().stream()
+                            .map(s -> new Source(names.apply(s.model()), s.firstLayer(), s.endLayer(), s.parameters()))
+                            .toList(),
+                    slice.parameters()));
+        }
+        return new MergeConfig(method, renamed, wholeModels, baseModel.map(names), parameters, dtype);
+    }
+
+    /// Reads the text of a configuration file.
+    public static MergeConfig parse(String yaml) {
+        Map<String, Object> root = map(YamlReader.read(yaml), "the configuration");
+        checkKeys(root.keySet(), KEYS, "the configuration");
+        if (root.containsKey("models") == root.containsKey("slices")) {
+            throw fault(
+                    "the configuration has " + (root.containsKey("models") ? "both" : "neither") + " models and slices",
+                    "one of them says what is merged",
+                    "give models for whole models, slices to stack layers");
+        }
+        Method method = Methods.named(word(required(root, "merge_method"), "merge_method"));
+        boolean whole = root.containsKey("models");
+        List<Slice> slices = whole
+                ? List.of(new Slice(sources(required(root, "models"), method, false), Map.of()))
+                : slices(required(root, "slices"), method);
+        String base = word(root.getOrDefault("base_model", ""), "base_model");
+        if (!base.isEmpty()) {
+            checkPath(base);
+        }
+        return new MergeConfig(
+                method,
+                slices,
+                whole,
+                base.isEmpty() ? Optional.empty() : Optional.of(base),
+                parameters(root.getOrDefault("parameters", Map.of()), method),
+                dtype(root, "out_dtype").or(() -> dtype(root, "dtype")));
+    }
+
+    private static Optional<DType> dtype(Map<String, Object> root, String key) {
+        if (!root.containsKey(key)) {
+            return Optional.empty();
+        }
+        String name = word(required(root, key), key);
+        return Optional.of(DType.parse(name)
+                .filter(DType::isFloat)
+                .orElseThrow(() -> fault(
+                        key + " is " + name,
+                        "results are rounded to a floating point dtype",
+                        "give float32, bfloat16 or float16")));
+    }
+
+    private static List<Slice> slices(Object value, Method method) {
+        List<Slice> slices = new ArrayList<>();
+        for (Object item : list(value, "slices")) {
+            Map<String, Object> slice = map(item, "a slice");
+            checkKeys(slice.keySet(), List.of("sources", "parameters"), "a slice");
+            List<Source> sources = sources(required(slice, "sources"), method, true);
+            int layers = sources.getFirst().endLayer() - sources.getFirst().firstLayer();
+            for (Source source : sources) {
+                if (source.endLayer() - source.firstLayer() != layers) {
+                    throw fault(
+                            "a slice takes " + layers + " layers of "
+                                    + sources.getFirst().model() + " and "
+                                    + (source.endLayer() - source.firstLayer()) + " of " + source.model(),
+                            "layers are merged one with one",
+                            "give ranges of one length");
+                }
+            }
+            slices.add(new Slice(sources, parameters(slice.getOrDefault("parameters", Map.of()), method)));
+        }
+        return slices;
+    }
+
+    private static List<Source> sources(Object value, Method method, boolean layers) {
+        List<Source> sources = new ArrayList<>();
+        for (Object item : list(value, layers ? "sources" : "models")) {
+            Map<String, Object> entry = map(item, "a model");
+            checkKeys(
+                    entry.keySet(),
+                    layers ? List.of("model", "layer_range", "parameters") : List.of("model", "parameters"),
+                    "a model");
+            String model = word(required(entry, "model"), "model");
+            checkPath(model);
+            Map<String, Setting> parameters = parameters(entry.getOrDefault("parameters", Map.of()), method);
+            int[] range = layers ? range(required(entry, "layer_range")) : new int[] {0, 0};
+            sources.add(new Source(model, range[0], range[1], parameters));
+        }
+        if (sources.isEmpty()) {
+            throw fault("a list of models is empty", "nothing to merge", "name the models");
+        }
+        return sources;
+    }
+
+    private static int[] range(Object value) {
+        List<Object> ends = list(value, "layer_range");
+        try {
+            int first = Integer.parseInt(word(ends.getFirst(), "layer_range"));
+            int end = Integer.parseInt(word(ends.getLast(), "layer_range"));
+            if (ends.size() == 2 && first >= 0 && first < end) {
+                return new int[] {first, end};
+            }
+        } catch (NumberFormatException e) {
+            throw new Fault(
+                    Code.K7006, "layer_range is " + value, "it holds no numbers", "give [first, end), as in [0, 8]", e);
+        }
+        throw fault("layer_range is " + value, "it is no range", "give [first, end), as in [0, 8]");
+    }
+
+    private static void checkPath(String model) {
+        if (model.contains("+")) {
+            throw fault(
+                    "the model " + model + " names a LoRA adapter",
+                    "an adapter is merged into its base first",
+                    "open the base with its adapter as a model, and name that");
+        }
+    }
+
+    private static Map<String, Setting> parameters(Object value, Method method) {
+        Map<String, Setting> settings = new LinkedHashMap<>();
+        if (value.equals("")) {
+            return settings;
+        }
+        map(value, "parameters").forEach((name, given) -> {
+            method.option(name);
+            settings.put(name.replace('-', '_'), setting(name, given));
+        });
+        return settings;
+    }
+
+    private static Setting setting(String name, Object value) {
+        if (value instanceof List<?> items) {
+            if (!items.isEmpty() && items.stream().allMatch(Map.class::isInstance)) {
+                return new Setting.Filtered(
+                        items.stream().map(item -> rule(name, item)).toList());
+            }
+            return Setting.parse(items.toString());
+        }
+        Setting setting = Setting.parse(word(value, name));
+        if (setting instanceof Setting.Gradient) {
+            throw fault(name + " is " + value, "a gradient is a list", "write it as [first, …, last]");
+        }
+        return setting;
+    }
+
+    private static Setting.Rule rule(String name, Object item) {
+        Map<String, Object> rule = map(item, name);
+        checkKeys(rule.keySet(), List.of("filter", "value"), "an entry of " + name);
+        String filter = word(rule.getOrDefault("filter", "*"), "filter");
+        return Setting.Rule.ofSubstring(filter.isEmpty() ? "*" : filter, setting(name, required(rule, "value")));
+    }
+
+    private static Fault fault(String what, String why, String next) {
+        return new Fault(Code.K7006, what, why, next);
+    }
+
+    private static void checkKeys(Set<String> given, List<String> known, String where) {
+        for (String key : given) {
+            if (known.contains(key)) {
+                continue;
+            }
+            if (REFUSED.containsKey(key) && known == KEYS) {
+                throw fault(
+                        "the key " + key + " is not followed",
+                        REFUSED.get(key) + " here",
+                        "leave it out, then look at the result");
+            }
+            throw fault(
+                    "unknown key " + key + " in " + where,
+                    "it would have no effect; known are " + String.join(", ", known),
+                    Nearest.to(key, known, 1).stream()
+                            .findFirst()
+                            .map(k -> "did you mean " + k + "?")
+                            .orElse("leave it out"));
+        }
+    }
+
+    private static Object required(Map<String, Object> map, String key) {
+        Object value = map.get(key);
+        if (value == null || value.equals("")) {
+            throw fault("the key " + key + " is missing", "it says what is merged", "add it");
+        }
+        return value;
+    }
+
+    @SuppressWarnings("unchecked")
+    private static Map<String, Object> map(Object value, String what) {
+        if (value instanceof Map<?, ?>) {
+            return (Map<String, Object>) value;
+        }
+        throw fault(what + " is no map: " + value, "keys and values were expected", "write key: value");
+    }
+
+    @SuppressWarnings("unchecked")
+    private static List<Object> list(Object value, String what) {
+        if (value instanceof List<?>) {
+            return (List<Object>) value;
+        }
+        throw fault(what + " is no list: " + value, "a list was expected", "begin each entry with a dash");
+    }
+
+    private static String word(Object value, String what) {
+        if (value instanceof String text) {
+            return text;
+        }
+        throw fault(what + " is no single value: " + value, "a word or number was expected", "give one");
+    }
+}

@@ -1,0 +1,95 @@
+package dev.kintsugi.shell;
+
+import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Status;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/// Lets a command that the program runs alone be given a path where it takes a model: `kintsugi stats
+/// runs/actor`.
+final class PathsAsModels {
+    private PathsAsModels() {}
+
+    /// `words` with each such path opened and replaced by the model's name. **Errors.** [Fault] as `open`
+    /// gives.
+    static List<String> open(Shell shell, List<String> words) {
+        Optional<Verb> verb = shell.dispatcher().find(words.getFirst());
+        if (verb.isEmpty()) {
+            return words;
+        }
+        List<String> replaced = new ArrayList<>(words);
+        int position = 0;
+        for (int i = 1; i < words.size(); i++) {
+            String word = words.get(i);
+            if (word.startsWith("-")) {
+                i += takesNext(verb.get(), word) ? 1 : 0;
+                continue;
+            }
+            if (takesModel(verb.get(), position)
+                    && isPath(word)
+                    && !shell.session().names(word)) {
+                replaced.set(i, opened(shell, word));
+            }
+            position++;
+        }
+        return replaced;
+    }
+
+    private static boolean takesNext(Verb verb, String option) {
+        return !option.contains("=")
+                && option.startsWith("--")
+                && Binder.find(verb, Binder.normal(option.substring(2)))
+                        .filter(o -> !o.isFlag())
+                        .isPresent();
+    }
+
+    private static boolean takesModel(Verb verb, int position) {
+        List<Parameter> parameters = verb.parameters();
+        if (parameters.isEmpty()
+                || position >= parameters.size() && !parameters.getLast().repeated()) {
+            return false;
+        }
+        ValueKind kind =
+                parameters.get(Math.min(position, parameters.size() - 1)).kind();
+        return kind == ValueKind.MODEL || kind == ValueKind.CODE;
+    }
+
+    private static boolean isPath(String word) {
+        try {
+            return Files.exists(Opening.path(word));
+        } catch (InvalidPathException e) {
+            return false;
+        }
+    }
+
+    private static String opened(Shell shell, String word) {
+        Session session = shell.session();
+        Path path = Opening.path(word);
+        String name = session.freeName(Opening.nameOf(path));
+        Status status = session.console().withoutResults(() -> shell.runWords(List.of("open", word, "--as", name)));
+        if (status != Status.DONE) {
+            throw new Stopped(status);
+        }
+        return name;
+    }
+
+    /// The path could not be opened, and that has been said.
+    static final class Stopped extends RuntimeException {
+        private static final long serialVersionUID = 1L;
+
+        private final Status status;
+
+        Stopped(Status status) {
+            super(null, null, false, false);
+            this.status = status;
+        }
+
+        Status status() {
+            return status;
+        }
+    }
+}

@@ -1,0 +1,119 @@
+package dev.kintsugi.shell;
+
+import dev.kintsugi.fault.Status;
+import dev.kintsugi.fusion.Advice;
+import dev.kintsugi.fusion.Changes;
+import dev.kintsugi.fusion.Input;
+import dev.kintsugi.fusion.Method;
+import dev.kintsugi.fusion.Methods;
+import dev.kintsugi.fusion.Survey;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.function.Predicate;
+import java.util.stream.Collectors;
+
+/// `suggest MODEL…`.
+final class SuggestVerb extends Verb {
+    SuggestVerb(Session session) {
+        super(
+                session,
+                "suggest",
+                "fuse",
+                "Looks at how models changed and proposes a way to fuse them, with reasons; fuses nothing",
+                "suggest actor critic --base base",
+                List.of(Parameter.several("MODEL", ValueKind.MODEL)),
+                OptionSpec.value("base", "MODEL", ValueKind.MODEL, "the model they were trained from"),
+                OptionSpec.many("layers", "SEL", ValueKind.SELECTOR, "look at these tensors only"));
+    }
+
+    @Override
+    Status run(Invocation call) {
+        List<ParentModel> models = ParentModel.all(call.words(), OptionalDouble.empty(), session());
+        Optional<ParentModel> base = call.value("base").map(b -> ParentModel.one(b, OptionalDouble.empty(), session()));
+        Predicate<String> selection = call.has("layers")
+                ? FuseValues.tensors(call.values("layers"), models.getFirst().tensors())
+                : name -> true;
+        List<Input> inputs =
+                models.stream().map(m -> Input.of(m.name(), m.tensors())).toList();
+        Optional<Input> origin = base.map(b -> Input.of(b.name(), b.tensors()));
+        Survey survey = session().work("suggest", job -> Survey.of(inputs, origin, selection, job));
+        sheet(survey, Advice.of(survey), call).print(call.console());
+        return Status.DONE;
+    }
+
+    private static Sheet sheet(Survey survey, Advice advice, Invocation call) {
+        Sheet sheet = Sheet.of("suggest")
+                .fact("models", survey.models())
+                .fact("base", survey.base().orElse(""))
+                .fact("method", advice.method().orElse(""))
+                .fact("reasons", advice.reasons())
+                .fact("command", command(survey, advice, call))
+                .rows("groups")
+                .column("group", "group")
+                .number("elements", "elements")
+                .column("relative_norm", "change of length")
+                .column("cosine", "mean cosine")
+                .column("sparsity", "unchanged")
+                .column("overlap", "shared")
+                .column("conflict", "signs differ");
+        List<Changes> all = new ArrayList<>(survey.groups());
+        all.add(survey.total());
+        boolean table = call.console().format() == OutputFormat.TABLE;
+        int models = survey.models().size();
+        boolean based = survey.base().isPresent();
+        for (Changes changes : all) {
+            List<Double> norms = new ArrayList<>();
+            List<Double> sparsities = new ArrayList<>();
+            for (int i = 0; i < models; i++) {
+                norms.add(changes.relativeNorm(i));
+                sparsities.add(based ? changes.sparsity(i) : Double.NaN);
+            }
+            double overlap = based ? changes.overlap() : Double.NaN;
+            double conflict = based ? changes.conflict() : Double.NaN;
+            sheet.row(
+                    changes.group(),
+                    changes.elements(),
+                    table ? texts(norms) : norms,
+                    table ? Numbers.text(round(changes.meanCosine())) : (Object) changes.meanCosine(),
+                    table ? shares(sparsities) : sparsities,
+                    table ? share(overlap) : (Object) overlap,
+                    table ? share(conflict) : (Object) conflict);
+        }
+        sheet.below("");
+        advice.reasons().forEach(r -> sheet.below("because " + r));
+        return sheet.below(
+                advice.method().isEmpty() ? "no method is proposed" : "try:    " + command(survey, advice, call));
+    }
+
+    private static double round(double value) {
+        return Math.rint(value * 1000) / 1000;
+    }
+
+    private static String texts(List<Double> values) {
+        return values.stream().map(v -> Numbers.text(v < 0.001 ? v : round(v))).collect(Collectors.joining(" "));
+    }
+
+    private static String shares(List<Double> values) {
+        return values.stream().map(SuggestVerb::share).collect(Collectors.joining(" "));
+    }
+
+    private static String share(double value) {
+        return Double.isNaN(value) ? "-" : Math.round(value * 100) + "%";
+    }
+
+    private static String command(Survey survey, Advice advice, Invocation call) {
+        if (advice.method().isEmpty()) {
+            return "";
+        }
+        String method = advice.method().get();
+        StringBuilder text = new StringBuilder("fuse ").append(method);
+        survey.models().forEach(m -> text.append(' ').append(m));
+        boolean needs = Methods.named(method).base() != Method.Base.NONE;
+        survey.base().filter(b -> needs).ifPresent(b -> text.append(" --base ").append(b));
+        advice.options().forEach(o -> text.append(' ').append(o));
+        call.values("layers").forEach(l -> text.append(" --layers ").append(Tokenizer.quote(l)));
+        return text.append(" --as blend").toString();
+    }
+}

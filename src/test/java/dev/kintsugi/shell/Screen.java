@@ -1,0 +1,60 @@
+package dev.kintsugi.shell;
+
+import dev.kintsugi.fault.Status;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+
+/// A shell on a screen of 80 columns, with colour as on a terminal or without as in a pipe.
+final class Screen implements AutoCloseable {
+    private final StringWriter out = new StringWriter();
+    private final StringWriter err = new StringWriter();
+    private final Shell shell;
+
+    private Screen(boolean color, int width) {
+        shell = Shell.on(new Console(new PrintWriter(out, true), new PrintWriter(err, true), color, color, width));
+    }
+
+    /// As in a pipe: no colour, 80 columns.
+    static Screen piped() {
+        return new Screen(false, 80);
+    }
+
+    /// As on a terminal of 80 columns with colour.
+    static Screen colored() {
+        return new Screen(true, 80);
+    }
+
+    /// Runs `line`, with what was printed before forgotten.
+    Status run(String line) {
+        out.getBuffer().setLength(0);
+        err.getBuffer().setLength(0);
+        return shell.run(line);
+    }
+
+    /// Runs `line`, which must do what it says.
+    String done(String line) {
+        Status status = run(line);
+        if (status != Status.DONE) {
+            throw new AssertionError(line + ": " + status + "\n" + out + err);
+        }
+        return out();
+    }
+
+    /// An open model.
+    Model shellModel(String name) {
+        return shell.session().model(name);
+    }
+
+    String out() {
+        return out.toString();
+    }
+
+    String err() {
+        return err.toString();
+    }
+
+    @Override
+    public void close() {
+        shell.close();
+    }
+}

@@ -1,0 +1,194 @@
+package dev.kintsugi.shell;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.annotation.JsonProperty;
+import dev.kintsugi.shell.WorkspaceStore.Change;
+import dev.kintsugi.shell.WorkspaceStore.Saved;
+import java.io.BufferedReader;
+import java.io.File;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.Writer;
+import java.net.URISyntaxException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.springframework.shell.core.command.CommandRegistry;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.json.JsonMapper;
+
+/// A shell that is killed leaves a workspace that can be read.
+@Timeout(120)
+class WorkspaceKillTest {
+    private static final int KILLS = 6;
+
+    @TempDir
+    Path directory;
+
+    /// The process that is killed: it changes the alias `step` over and over, change 17 making it `help 17`.
+    static final class Changing {
+        private Changing() {}
+
+        public static void main(String[] arguments) {
+            Session session = session();
+            session.workspace().begin(Path.of(arguments[0]));
+            String filling = "x".repeat(20_000);
+            long step = steps(session);
+            while (true) {
+                step++;
+                session.aliases().put("filling", filling + step);
+                session.aliases().put("step", "help " + step);
+                session.workspace().noteChange();
+                System.out.println(step);
+            }
+        }
+    }
+
+    private static Session session() {
+        PrintWriter nothing = new PrintWriter(Writer.nullWriter());
+        return new Session(new Console(nothing, nothing, false, false, 80), new Places(Map.of(), Path.of("none")));
+    }
+
+    private static long steps(Session session) {
+        String step = session.aliases().getOrDefault("step", "help 0");
+        return Long.parseLong(step.substring("help ".length()));
+    }
+
+    @Test
+    void killedAtAnyMomentTheWorkspaceIsThatOfTheLastChangeOrTheOneBefore() throws Exception {
+        long seed = System.nanoTime();
+        Random random = new Random(seed);
+        for (int kill = 0; kill < KILLS; kill++) {
+            String where = "seed " + seed + ", kill " + kill;
+            Process process = start();
+            long printed = printedUntilKilled(process, random.nextInt(1, 150));
+            Saved saved = WorkspaceStore.read(WorkspaceStore.file(directory)).orElseThrow();
+            assertEquals("help " + saved.number(), saved.state().aliases().get("step"), where);
+            assertTrue(saved.number() >= printed, where + ": " + saved.number() + " after " + printed);
+            try (WorkspaceStore store = WorkspaceStore.hold(directory).orElseThrow()) {
+                List<Change> journal = store.journal(saved.number());
+                assertEquals(saved.number(), journal.getLast().number(), where);
+                String before = journal.getLast().before().aliases().getOrDefault("step", "help 0");
+                assertEquals("help " + (saved.number() - 1), before, where);
+            }
+        }
+        Session session = session();
+        session.workspace().begin(directory);
+        long steps = steps(session);
+        session.workspace().undo();
+        assertEquals(steps - 1, steps(session));
+        session.workspace().release();
+    }
+
+    private Process start() throws IOException {
+        String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
+        return new ProcessBuilder(
+                        java, "-XX:TieredStopAtLevel=1", "-cp", classPath(), Changing.class.getName(), directory + "")
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
+                .start();
+    }
+
+    /// Where the classes of the child come from, whoever runs the tests.
+    private static String classPath() {
+        return Stream.of(
+                        Workspace.class,
+                        WorkspaceKillTest.class,
+                        JsonMapper.class,
+                        JacksonException.class,
+                        JsonProperty.class,
+                        CommandRegistry.class)
+                .map(WorkspaceKillTest::origin)
+                .distinct()
+                .collect(Collectors.joining(File.pathSeparator));
+    }
+
+    private static String origin(Class<?> type) {
+        try {
+            return Path.of(type.getProtectionDomain()
+                            .getCodeSource()
+                            .getLocation()
+                            .toURI())
+                    .toString();
+        } catch (URISyntaxException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /// Kills `process` some milliseconds after its first change; the last change that it said it had saved.
+    private static long printedUntilKilled(Process process, int millis) throws Exception {
+        try (BufferedReader lines = process.inputReader(StandardCharsets.UTF_8)) {
+            long last = Long.parseLong(lines.readLine());
+            process.waitFor(millis, TimeUnit.MILLISECONDS);
+            process.toHandle().destroyForcibly();
+            String line = lines.readLine();
+            while (line != null) {
+                last = line.isEmpty() ? last : Math.max(last, firstOf(line, last));
+                line = lines.readLine();
+            }
+            process.waitFor();
+            return last;
+        }
+    }
+
+    /// A kill may cut the last line short; what is left of it is a smaller number.
+    private static long firstOf(String line, long otherwise) {
+        return line.chars().allMatch(Character::isDigit) ? Long.parseLong(line) : otherwise;
+    }
+
+    @Test
+    void aJournalCutShortAtAnyByteGivesTheChangesBeforeTheCut() throws IOException {
+        WorkspaceState state = WorkspaceState.EMPTY;
+        try (WorkspaceStore store = WorkspaceStore.hold(directory).orElseThrow()) {
+            for (long number = 1; number <= 4; number++) {
+                store.append(new Change(number, number, "use m" + number, state));
+            }
+            Path journal = directory.resolve("journal");
+            byte[] whole = Files.readAllBytes(journal);
+            int most = 0;
+            for (int length = 0; length <= whole.length; length++) {
+                Files.write(journal, Arrays.copyOf(whole, length));
+                int lines = (int) new String(whole, 0, length, StandardCharsets.UTF_8)
+                        .lines()
+                        .filter(l -> l.endsWith("}}}"))
+                        .count();
+                assertEquals(lines, store.journal(lines).size(), "cut at " + length);
+                store.append(new Change(lines + 1L, 9, "close m", state));
+                assertEquals(lines + 1, store.journal(lines + 1L).size(), "appended after a cut at " + length);
+                most = Math.max(most, lines);
+            }
+            assertEquals(4, most);
+        }
+    }
+
+    @Test
+    void aChangeThatOnlyTheJournalHasIsLeftOut() {
+        try (WorkspaceStore store = WorkspaceStore.hold(directory).orElseThrow()) {
+            store.append(new Change(1, 1, "use a", WorkspaceState.EMPTY));
+            store.save(new Saved(1, 1, WorkspaceState.EMPTY));
+            store.append(new Change(2, 2, "use b", WorkspaceState.EMPTY));
+            assertEquals(
+                    List.of("use a"),
+                    store.journal(1).stream().map(Change::what).toList());
+            store.append(new Change(2, 3, "use c", WorkspaceState.EMPTY));
+            assertEquals(
+                    List.of("use a", "use c"),
+                    store.journal(2).stream().map(Change::what).toList());
+            store.append(new Change(4, 3, "use d", WorkspaceState.EMPTY));
+            assertEquals(
+                    List.of("use d"),
+                    store.journal(4).stream().map(Change::what).toList());
+        }
+    }
+}
