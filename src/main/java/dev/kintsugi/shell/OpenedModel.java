@@ -35,11 +35,12 @@ final class OpenedModel implements Model {
         return command;
     }
 
+    /// Made once: a model may have a million names.
     @Override
     public synchronized HubModel hub() {
         HubModel known = usual;
         if (known == null) {
-            known = hub(HubOptions.defaults());
+            known = make(HubOptions.defaults());
             usual = known;
         }
         return known;
@@ -47,6 +48,10 @@ final class OpenedModel implements Model {
 
     @Override
     public HubModel hub(HubOptions options) {
+        return options.equals(HubOptions.defaults()) ? hub() : make(options);
+    }
+
+    private HubModel make(HubOptions options) {
         return HubModel.of(opened.tensors(), opened.directories(), opened.sidecars(), options);
     }
 

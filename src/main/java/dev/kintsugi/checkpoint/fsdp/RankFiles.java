@@ -31,6 +31,7 @@ record RankFiles(
         Optional<Integer> fsdpVersion,
         boolean configFound,
         List<String> ignored) {
+    private static final int MAX_RANKS = 1 << 20;
     private static final long MAX_CONFIG_BYTES = 1 << 20;
     private static final Pattern NAME = Pattern.compile("model_world_size_(\\d{1,7})_rank_(\\d{1,7})\\.pt");
     private static final Pattern OPTIMIZER = Pattern.compile("optim_world_size_(\\d{1,7})_rank_(\\d{1,7})\\.pt");
@@ -83,6 +84,13 @@ record RankFiles(
                     "move the files of one of them into a directory of their own");
         }
         int worldSize = found.firstKey();
+        if (worldSize > MAX_RANKS) {
+            throw new Fault(
+                    Code.K3006,
+                    found.firstEntry().getValue() + ": a world size of " + worldSize + ", the limit is " + MAX_RANKS,
+                    "no job has so many ranks; the files were renamed",
+                    "give them the names they were saved under");
+        }
         SortedMap<Integer, Path> byRank = found.firstEntry().getValue();
         checkWorldSize(worldSize, byRank, config);
         Optional<Integer> version =

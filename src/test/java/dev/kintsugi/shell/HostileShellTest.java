@@ -1,0 +1,230 @@
+package dev.kintsugi.shell;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.kintsugi.ChildJvm;
+import dev.kintsugi.Golden;
+import dev.kintsugi.PickleBytes;
+import dev.kintsugi.SafetensorsBytes;
+import dev.kintsugi.ZipBytes;
+import dev.kintsugi.fault.Status;
+import java.io.BufferedOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintWriter;
+import java.io.RandomAccessFile;
+import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.DisplayName;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// What hostile files do to the shell: nothing. The ids are those of docs/reference/safety.md.
+class HostileShellTest {
+    @TempDir
+    Path scratch;
+
+    private final StringWriter out = new StringWriter();
+    private final StringWriter err = new StringWriter();
+
+    private Status run(String... lines) {
+        Console console = new Console(new PrintWriter(out), new PrintWriter(err), false, false, 100);
+        Status status = Status.DONE;
+        try (Shell shell = Shell.on(console)) {
+            for (String line : lines) {
+                status = shell.run(line);
+            }
+        }
+        return status;
+    }
+
+    private static String open(Path path) {
+        return "open " + Tokenizer.quote(path.toString()) + " --as m";
+    }
+
+    private static void assertPlain(String shown) {
+        assertTrue(shown.chars().allMatch(c -> c == '\n' || c >= ' ' && c != 0x7f && !(c >= 0x80 && c < 0xa0)), shown);
+    }
+
+    @DisplayName("P-01 open shows a call that would run a command, lists the tensors, and runs nothing")
+    @Test
+    void openShowsACallThatWouldRunACommand() throws IOException {
+        Path witness = scratch.resolve("witness");
+        PickleBytes pickle = PickleBytes.proto2().op('}').text("evil").call("posix", "system", "touch " + witness);
+        byte[] bytes = ZipBytes.torch(
+                pickle.op('s').text("layers.0.weight").vector("0", 4).op('s').stop(), "0", new byte[16]);
+        Path file = Files.write(scratch.resolve("model.bin"), bytes);
+        assertEquals(Status.DONE, run(open(file), "tensors m"));
+        assertTrue(err.toString().contains("opaque call posix.system(\"touch "), err.toString());
+        assertTrue(out.toString().contains("layers.0.weight"), out.toString());
+        assertFalse(Files.exists(witness));
+    }
+
+    @DisplayName("S-27, P-31 names and metadata cannot colour, move or hide what is shown")
+    @ParameterizedTest
+    @ValueSource(
+            strings = {"\u001b[31mred", "a\u0007\b\rb", "a\u202eb", "a\u0085b\u009b2J", "a\u200bb", "a\u0000b", "a\nb"})
+    void namesCannotChangeTheScreen(String name) throws IOException {
+        StringBuilder json = new StringBuilder();
+        name.chars().forEach(c -> json.append(c < 0x7f && c >= ' ' ? "" + (char) c : String.format("\\u%04x", c)));
+        Path file = scratch.resolve("model.safetensors");
+        String header = "{\"__metadata__\":{\"" + json + "\":\"" + json + "\"},"
+                + SafetensorsBytes.entry(json.toString(), "F32", "[2]", 0, 8) + "}";
+        Files.write(file, SafetensorsBytes.of(header, 8));
+        run(open(file), "tensors m", "info m", "shards m", "placements m", "explain m " + Tokenizer.quote(name));
+        assertPlain(out.toString());
+        assertPlain(err.toString());
+        assertTrue(out.toString().contains("\\u"), out.toString());
+        PickleBytes pickle =
+                PickleBytes.proto2().op('}').text(name).vector("0", 2).op('s');
+        pickle.text("x").call("evil" + name.replace("\n", ""), "call", name).op('s');
+        Path torch = Files.write(scratch.resolve("model.bin"), ZipBytes.torch(pickle.stop(), "0", new byte[8]));
+        run(open(torch), "tensors m", "info m");
+        assertPlain(out.toString());
+        assertPlain(err.toString());
+    }
+
+    @DisplayName("S-27 escaping leaves sound text as it is")
+    @Test
+    void escapingLeavesSoundTextAsItIs() {
+        for (String text : List.of("model.layers.0", "caf\u00e9 \u6a21\u578b \ud83d\ude00", "")) {
+            assertEquals(text, Escape.text(text));
+        }
+        assertEquals("\\u001b[31m\\ud800", Escape.text("\u001b[31m\ud800"));
+    }
+
+    @DisplayName("S-28 a million tensors in one header open in seconds in one gigabyte")
+    @Test
+    void aMillionTensorsOpen() throws IOException {
+        Path file = Files.createDirectories(scratch.resolve("big")).resolve("model.safetensors");
+        StringBuilder json = new StringBuilder("{");
+        for (int i = 0; i < 1_000_000; i++) {
+            json.append(i == 0 ? "" : ",")
+                    .append("\"layers.")
+                    .append(i)
+                    .append(".w\":{\"dtype\":\"U8\",\"shape\":[1],");
+            json.append("\"data_offsets\":[")
+                    .append(i)
+                    .append(',')
+                    .append(i + 1)
+                    .append("]}");
+        }
+        byte[] header = json.append('}').toString().getBytes(StandardCharsets.US_ASCII);
+        try (OutputStream stream = new BufferedOutputStream(Files.newOutputStream(file))) {
+            stream.write(SafetensorsBytes.of(header, 1_000_000));
+        }
+        long start = System.nanoTime();
+        ChildJvm.Ended ended = new ChildJvm(scratch)
+                .optimised()
+                .with("-Xmx1g")
+                .run(Main.class.getName(), "-c", open(file) + "; assert tensors == 1000000");
+        long seconds = TimeUnit.NANOSECONDS.toSeconds(System.nanoTime() - start);
+        assertEquals(0, ended.status(), ended.err());
+        assertTrue(seconds < 60, seconds + " s");
+    }
+
+    @DisplayName("P-29 a pickle of ten million opcodes opens in a small heap or is refused")
+    @Test
+    void tenMillionOpcodesAreBounded() throws IOException {
+        byte[] pickle = new byte[10_000_003];
+        for (int i = 0; i < pickle.length; i++) {
+            pickle[i] = (byte) (i % 2 == 0 ? '0' : 'N');
+        }
+        pickle[0] = '}';
+        pickle[1] = 'N';
+        pickle[pickle.length - 1] = '.';
+        Path file = Files.write(scratch.resolve("model.bin"), ZipBytes.torch(pickle));
+        ChildJvm.Ended ended = new ChildJvm(scratch).with("-Xmx256m").run(Main.class.getName(), "-c", open(file));
+        assertTrue(ended.status() == 0 || ended.status() == 3, ended.err());
+    }
+
+    @DisplayName("R-07 a command that needs more heap than there is ends, the shell lives")
+    @Test
+    void aFullHeapEndsTheCommandOnly() throws IOException {
+        byte[] pickle = new byte[40_000_002];
+        Arrays.fill(pickle, (byte) ']');
+        pickle[0] = '(';
+        pickle[pickle.length - 2] = 'l';
+        pickle[pickle.length - 1] = '.';
+        Path file = Files.write(scratch.resolve("model.bin"), ZipBytes.torch(pickle));
+        ChildJvm.Ended ended = new ChildJvm(scratch)
+                .with("-Xmx160m", "-XX:+UseSerialGC")
+                .run(ChildShell.class.getName(), file.toString(), "nothing", "0", open(file), "version");
+        assertEquals(0, ended.status(), ended.err());
+        assertTrue(ended.out().contains("kintsugi"), ended.out());
+        assertTrue(ended.err().contains("the heap is full"), ended.err());
+    }
+
+    @DisplayName("R-08 a signal during an export clears up and ends with status 130")
+    @Test
+    void aSignalDuringAnExportClearsUp() throws IOException, InterruptedException {
+        Path source = Files.createDirectories(scratch.resolve("source"));
+        Path file = source.resolve("model.safetensors");
+        long bytes = 1L << 28;
+        Files.write(
+                file,
+                SafetensorsBytes.of("{" + SafetensorsBytes.entry("w", "U8", "[" + bytes + "]", 0, bytes) + "}", 0));
+        try (RandomAccessFile random = new RandomAccessFile(file.toFile(), "rw")) {
+            random.setLength(random.length() + bytes);
+        }
+        Path target = scratch.resolve("out");
+        ChildJvm child = new ChildJvm(scratch);
+        Process process = child.start(
+                Main.class.getName(), "-c", open(source) + "; export m " + target + " --keys as-is --threads 1");
+        while (process.isAlive() && !Files.exists(scratch.resolve(".out.kintsugi-part/model.safetensors"))) {
+            process.waitFor(1, TimeUnit.MILLISECONDS);
+        }
+        process.destroy();
+        ChildJvm.Ended ended = child.end(process);
+        assertEquals(130, ended.status(), ended.err());
+        assertFalse(Files.exists(target));
+        assertFalse(Files.exists(scratch.resolve(".out.kintsugi-part")));
+    }
+
+    @DisplayName("R-09 a reader that goes away is no bug")
+    @Test
+    void aReaderThatGoesAwayIsNoBug() throws IOException, InterruptedException {
+        List<String> command = new ArrayList<>(List.of("sh", "-c", "\"$@\" | head -n 1", "sh"));
+        Path source = Golden.resource("fsdp/fsdp2_4/ckpt").toAbsolutePath();
+        command.addAll(
+                new ChildJvm(scratch).command(Main.class.getName(), "-c", open(source) + "; tensors m; tensors m"));
+        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertEquals(0, process.waitFor());
+        assertFalse(said.contains("Exception") || said.contains("K9001"), said);
+    }
+
+    @DisplayName("R-11 the machine's language and encoding change nothing")
+    @Test
+    void languageAndEncodingChangeNothing() {
+        Path source = Golden.resource("fsdp/fsdp2_4/ckpt").toAbsolutePath();
+        String line = open(source) + "; info m; tensors m; explain m model.norm.weight; validate m --data";
+        ChildJvm.Ended usual = new ChildJvm(scratch).run(Main.class.getName(), "-c", line);
+        ChildJvm.Ended turkish = new ChildJvm(scratch)
+                .with(
+                        "-Duser.language=tr",
+                        "-Duser.country=TR",
+                        "-Dfile.encoding=ISO-8859-9",
+                        "-Duser.timezone=Asia/Kolkata")
+                .run(Main.class.getName(), "-c", line);
+        assertEquals(usual.status(), turkish.status());
+        assertEquals(usual.out(), turkish.out());
+    }
+
+    @DisplayName("R-15 what is shown of a failing upload flag is what was typed, and nothing is kept of it")
+    @Test
+    void nothingSecretIsTaken() {
+        assertEquals(Status.USAGE, run("merge --local_dir x --target_dir y --hf_token hf_secret"));
+        assertFalse(err.toString().contains("hf_secret"), err.toString());
+    }
+}
