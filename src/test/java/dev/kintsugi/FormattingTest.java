@@ -26,6 +26,8 @@ class FormattingTest {
         if (!errors.toString().isEmpty()) {
             throw new IOException(errors.toString());
         }
+        // The formatter's own threads would keep the process for ever.
+        System.exit(0);
     }
 
     private static String format(List<String> options, StringWriter errors) {

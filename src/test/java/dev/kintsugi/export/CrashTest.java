@@ -31,7 +31,8 @@ class CrashTest {
     void aKilledExportLeavesNoPartialOutputAndResumes() throws IOException, InterruptedException {
         Path source = Models.write(scratch.resolve("source"), 24, 500_000);
         SortedMap<String, ByteBuffer> before = Models.contents(source);
-        Models.export(source, scratch.resolve("whole"), Models.options(SHARD_BYTES, false, false), new Job(2));
+        Job job = new Job(2);
+        Models.export(source, scratch.resolve("whole"), Models.options(SHARD_BYTES, false, false), job);
         SortedMap<String, ByteBuffer> whole = Models.contents(scratch.resolve("whole"));
         Random random = new Random(SEED);
         int kills = Integer.getInteger("kintsugi.kills", 20);
@@ -40,7 +41,10 @@ class CrashTest {
         for (int kill = 0; kill < kills; kill++) {
             Path room = Files.createDirectory(scratch.resolve("room"));
             Path target = room.resolve("out");
-            boolean finished = killed(source, target, random.nextInt(120));
+            boolean byTime = random.nextInt(4) == 0;
+            boolean finished = byTime
+                    ? killedAfter(source, target, random.nextInt(120))
+                    : haltedAfter(source, target, random.nextLong(job.doneBytes()));
             List<String> left = Models.names(room);
             String moment = "seed " + SEED + ", kill " + kill + ", left " + left;
             if (Files.exists(target)) {
@@ -57,12 +61,26 @@ class CrashTest {
             assertEquals(before, Models.contents(source), moment);
             Staging.delete(room);
         }
-        assertTrue(within > kills / 4, within + " of " + kills + " kills hit the export, " + kept + " files were kept");
+        assertTrue(within > kills / 2, within + " of " + kills + " kills hit the export, " + kept + " files were kept");
         assertTrue(kept > 0, "a resume kept files that were finished");
     }
 
+    /// An export that is gone once `bytes` are done; says whether it had ended before.
+    private boolean haltedAfter(Path source, Path target, long bytes) {
+        return new ChildJvm(scratch)
+                        .run(
+                                ChildExport.class.getName(),
+                                source.toString(),
+                                target.toString(),
+                                "" + SHARD_BYTES,
+                                "1",
+                                "" + bytes)
+                        .status()
+                == 0;
+    }
+
     /// Starts an export, kills it `millis` after it began to write, and says whether it had ended before.
-    private boolean killed(Path source, Path target, int millis) throws InterruptedException {
+    private boolean killedAfter(Path source, Path target, int millis) throws InterruptedException {
         Process process = new ChildJvm(scratch)
                 .start(ChildExport.class.getName(), source.toString(), target.toString(), "" + SHARD_BYTES, "1");
         Path part = target.resolveSibling(".out.kintsugi-part");
