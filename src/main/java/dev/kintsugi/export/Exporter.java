@@ -162,10 +162,13 @@ public final class Exporter {
         try (Staging staging = Staging.open(plan.target(), plan.options())) {
             try {
                 Journal journal = Journal.open(staging.directory(), Journal.fingerprint(plan, sources.fingerprints()));
+                job.begin("write");
                 int kept = writeFiles(staging.directory(), journal);
+                job.begin("read back");
                 sources.unchanged().run();
                 checkWritten(staging.directory());
                 journal.delete();
+                job.begin("publish");
                 staging.publish(plan.options().replace());
                 return new ExportReport(
                         plan.target(),
@@ -309,7 +312,7 @@ public final class Exporter {
     }
 
     /// A weight file that is being written; the last segment makes it durable.
-    private static final class OpenFile {
+    private final class OpenFile {
         private final PlannedFile.Weights weights;
         private final FileChannel channel;
         private final WriteBack disk;
@@ -347,7 +350,9 @@ public final class Exporter {
         }
 
         void finish(Journal journal) throws IOException {
+            long start = System.nanoTime();
             disk.finish();
+            job.waitedForDisk(System.nanoTime() - start);
             journal.finish(weights.name(), Checksums.combine(expected, crcs));
         }
     }

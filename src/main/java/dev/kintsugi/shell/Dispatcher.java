@@ -114,8 +114,10 @@ final class Dispatcher {
         bound.options()
                 .forEach((name, values) -> values.forEach(value -> input.addOption(
                         CommandOption.with().longName(name).value(value).build())));
-        ExitStatus status = verb.execute(
-                new CommandContext(input.build(), registry, session.console().out(), NO_INPUT));
+        ExitStatus status = session.timed(
+                verb.getName(),
+                () -> verb.execute(new CommandContext(
+                        input.build(), registry, session.console().out(), NO_INPUT)));
         session.console().out().flush();
         return Arrays.stream(Status.values())
                 .filter(s -> s.exitCode() == status.code())

@@ -30,9 +30,12 @@ public final class Main {
             ErrorText.print(fault, shell.session().console(), false);
             return fault.status();
         }
-        shell.session().debugging(start.debug());
+        shell.session().debug(start.debug());
         if (start.words().isEmpty()) {
             return Prompt.run(shell, start);
+        }
+        if (start.debug() == Debug.TIMING) {
+            Timing.sinceStart().ifPresent(s -> shell.session().console().err().println("timing: start-up " + s));
         }
         Thread hook = Interrupts.cancelOnSignal(shell.session());
         try {

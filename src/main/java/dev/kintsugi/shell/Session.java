@@ -15,6 +15,7 @@ import java.util.SequencedMap;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /// What a person has open, and how the shell is set.
@@ -33,7 +34,8 @@ final class Session implements AutoCloseable {
     private volatile @Nullable Job running;
     private int threads = Runtime.getRuntime().availableProcessors();
     private volatile boolean cancelled;
-    private boolean debugging;
+    private Debug debug = Debug.OFF;
+    private @Nullable Timing timing;
     private boolean leaving;
 
     Session(Console console, Places places) {
@@ -272,10 +274,14 @@ final class Session implements AutoCloseable {
         if (cancelled) {
             job.cancel();
         }
+        long start = System.nanoTime();
         try (Progress progress = Progress.start(title, job, console)) {
             return task.apply(job);
         } finally {
             running = null;
+            if (timing != null) {
+                timing.add(title, job, start);
+            }
         }
     }
 
@@ -304,7 +310,7 @@ final class Session implements AutoCloseable {
             threads = Runtime.getRuntime().availableProcessors();
         }
         if (settings.containsKey("debug")) {
-            debugging = false;
+            debug = Debug.OFF;
         }
         settings.clear();
         all.forEach(this::set);
@@ -313,16 +319,16 @@ final class Session implements AutoCloseable {
     /// Changes a setting. **Errors.** [Fault] `K1003` if there is none such, or `value` does not fit it.
     void set(String name, String value) {
         boolean number = value.matches("[1-9]\\d{0,2}");
-        boolean onOff = value.equals("on") || value.equals("off");
+        Optional<Debug> level = Debug.parse(value);
         if (name.equals("threads") && number) {
             threads = Integer.parseInt(value);
-        } else if (name.equals("debug") && onOff) {
-            debugging = value.equals("on");
+        } else if (name.equals("debug") && level.isPresent()) {
+            debug = level.get();
         } else {
             throw new Fault(
                     Code.K1003,
                     "set " + name + " " + value + ": no such setting or value",
-                    "settings are threads (a number) and debug (on, off)",
+                    "settings are threads (a number) and debug (off, on, timing)",
                     "write for example: set threads 4");
         }
         settings.put(name, value);
@@ -341,12 +347,37 @@ final class Session implements AutoCloseable {
         threads = count;
     }
 
+    /// Whether the trace of what failed is printed.
     boolean isDebugging() {
-        return debugging;
+        return debug == Debug.ON;
     }
 
-    void debugging(boolean on) {
-        debugging = on;
+    Debug debug() {
+        return debug;
+    }
+
+    void debug(Debug level) {
+        debug = level;
+    }
+
+    /// Runs `command`, and prints where its time went if that is asked for when it begins. To the command that runs
+    /// it, as `run` does, it is one step.
+    <T> T timed(String command, Supplier<T> task) {
+        if (debug != Debug.TIMING) {
+            return task.get();
+        }
+        Timing outer = timing;
+        Timing account = new Timing();
+        timing = account;
+        try {
+            return task.get();
+        } finally {
+            timing = outer;
+            account.print(command, console);
+            if (outer != null) {
+                outer.add(command, account);
+            }
+        }
     }
 
     boolean isLeaving() {

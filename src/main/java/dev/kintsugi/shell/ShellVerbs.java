@@ -103,6 +103,13 @@ final class ShellVerbs {
         }
 
         @Override
+        String more() {
+            return "threads is how many a command may use. debug is off, on (the trace of what failed) or timing"
+                    + " (where the\n"
+                    + "time of each command went, on standard error); for one start: kintsugi --debug timing COMMAND.";
+        }
+
+        @Override
         Status run(Invocation call) {
             if (call.words().size() == 2) {
                 session().set(call.word(0), call.word(1));
@@ -111,7 +118,7 @@ final class ShellVerbs {
                     .rows("settings")
                     .column("name", "name")
                     .column("value", "value")
-                    .row("debug", session().isDebugging() ? "on" : "off")
+                    .row("debug", session().debug().word())
                     .row("threads", (long) session().threads())
                     .print(call.console());
             return Status.DONE;

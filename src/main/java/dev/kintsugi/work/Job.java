@@ -2,6 +2,8 @@ package dev.kintsugi.work;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
 
 /// What a long job reports to and is cancelled by. Any thread may call any method.
@@ -11,7 +13,14 @@ public final class Job {
     private final AtomicLong expected = new AtomicLong();
     private final AtomicLong done = new AtomicLong();
     private final int threads;
+    private final AtomicLong diskWaitNanos = new AtomicLong();
+    private final List<Part> parts = new ArrayList<>();
     private volatile boolean cancelled;
+
+    /// A part of a job and when it began.
+    ///
+    /// **Units.** `startNanos` as [System#nanoTime()] counts; `startBytes` are those done before it.
+    public record Part(String name, long startNanos, long startBytes) {}
 
     public Job(int threads) {
         if (threads < 1) {
@@ -46,6 +55,29 @@ public final class Job {
         if (cancelled || Thread.currentThread().isInterrupted()) {
             throw new Fault(Code.K9002, "interrupted", "Ctrl-C or a signal asked for it", "run the command again");
         }
+    }
+
+    /// Tells that a part called `name` begins, and that the one before has ended.
+    public void begin(String name) {
+        synchronized (parts) {
+            parts.add(new Part(name, System.nanoTime(), done.get()));
+        }
+    }
+
+    /// The parts begun so far, in their order.
+    public List<Part> parts() {
+        synchronized (parts) {
+            return List.copyOf(parts);
+        }
+    }
+
+    /// Tells that a thread waited `nanos` for the disk to have what was written.
+    public void waitedForDisk(long nanos) {
+        diskWaitNanos.addAndGet(nanos);
+    }
+
+    public long diskWaitNanos() {
+        return diskWaitNanos.get();
     }
 
     public void cancel() {
