@@ -1,6 +1,7 @@
 package dev.kintsugi.bench;
 
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -12,18 +13,21 @@ import java.util.Optional;
 /// Each run of a row alternates with its references, so that what else the machine does meets all of them.
 public final class Bench {
     private static final List<String> GROUPS =
-            List.of("start", "merge", "stats", "diff", "verify", "fuse", "complete", "scale");
+            List.of("start", "merge", "stats", "diff", "verify", "fuse", "complete", "scale", "memory", "kernels");
 
     private final Report report = new Report();
     private final Rows rows;
     private final int gigabytes;
+    private final String python;
 
-    private Bench(Rows rows, int gigabytes) {
+    private Bench(Rows rows, int gigabytes, String python) {
         this.rows = rows;
         this.gigabytes = gigabytes;
+        this.python = python;
     }
 
-    /// **Arguments.** Groups of rows, `--gb N`, `--runs N`, `--cold`, `--check`; the launcher puts `--home
+    /// **Arguments.** Groups of rows, `--gb N`, `--runs N`, `--cold`, `--check`,
+    /// `--python PROGRAM`, `--plot FILE`; the launcher puts `--home
     /// DIR` before them.
     public static void main(String[] arguments) throws IOException, InterruptedException {
         List<String> groups = new ArrayList<>();
@@ -31,6 +35,8 @@ public final class Bench {
         int gigabytes = 1;
         int runs = 5;
         boolean cold = false;
+        String python = "python3";
+        Optional<Path> plot = Optional.empty();
         boolean check = false;
         for (int i = 0; i < arguments.length; i++) {
             switch (arguments[i]) {
@@ -39,22 +45,27 @@ public final class Bench {
                 case "--runs" -> runs = Integer.parseInt(arguments[++i]);
                 case "--cold" -> cold = true;
                 case "--check" -> check = true;
+                case "--python" -> python = arguments[++i];
+                case "--plot" -> plot = Optional.of(Path.of(arguments[++i]));
                 case "all" -> groups.addAll(GROUPS);
                 default -> {
                     if (!GROUPS.contains(arguments[i])) {
                         System.err.println("usage: scripts/bench [all|" + String.join("|", GROUPS)
-                                + "]... [--gb N] [--runs N] [--cold] [--check]");
+                                + "]... [--gb N] [--runs N] [--cold] [--check] [--python PROGRAM] [--plot FILE]");
                         System.exit(2);
                     }
                     groups.add(arguments[i]);
                 }
             }
         }
-        Bench bench = new Bench(new Rows(home, runs, cold), gigabytes);
+        Bench bench = new Bench(new Rows(home, runs, cold), gigabytes, python);
         for (String group : groups.isEmpty() ? GROUPS : groups) {
             bench.run(group);
         }
         bench.report.print(System.out);
+        if (plot.isPresent()) {
+            Files.writeString(plot.get(), Plot.of(bench.report.rows()));
+        }
         if (check) {
             List<String> fallen = bench.report.fallen(home.resolve("docs/performance-bars.txt"));
             fallen.forEach(System.out::println);
@@ -64,6 +75,10 @@ public final class Bench {
     }
 
     private int layers() {
+        return layers(gigabytes);
+    }
+
+    private static int layers(int gigabytes) {
         return 24 * gigabytes + (gigabytes - 1) * 9;
     }
 
@@ -76,9 +91,9 @@ public final class Bench {
                     merge(sharding);
                 }
             }
-            case "stats" -> compute("stats", List.of(model("a")));
-            case "diff" -> compute("diff", List.of(model("a"), model("b")));
-            case "verify" -> compute("verify", List.of(checkpoint(SampleModels.Sharding.SHARD0)));
+            case "stats" -> compute("stats", List.of(model("a")), NUMPY_STATS);
+            case "diff" -> compute("diff", List.of(model("a"), model("b")), NUMPY_DIFF);
+            case "verify" -> compute("verify", List.of(checkpoint(SampleModels.Sharding.SHARD0)), "");
             case "fuse" -> {
                 fuse("linear", List.of("a", "b", "c"));
                 fuse("slerp:t=0.5", List.of("a", "b"));
@@ -94,6 +109,12 @@ public final class Bench {
                 report.add(rows.scale(256, 1));
                 report.compareScale();
             }
+            case "memory" -> {
+                for (int size : List.of(1, 8, 32)) {
+                    memory(size);
+                }
+            }
+            case "kernels" -> Kernels.run().forEach(report::add);
             default -> throw new IllegalArgumentException(group);
         }
     }
@@ -110,8 +131,28 @@ public final class Bench {
         return path;
     }
 
+    /// A model of `size` GB of zeros that take no disk, looked at and written, within a heap of 64 MiB.
+    private void memory(int size) throws IOException, InterruptedException {
+        Path source = rows.data().resolve("sparse-" + size);
+        SampleModels.sparse(source, layers(size));
+        Path out = rows.data().resolve("out");
+        report.add(rows.once("memory stats " + size + " GB", List.of("stats", source.toString()), "64m", out));
+        report.add(rows.once(
+                "memory merge " + size + " GB",
+                List.of("merge", "--local_dir", source.toString(), "--target_dir", out.toString()),
+                "64m",
+                out));
+    }
+
     private void start() throws IOException, InterruptedException {
-        report.add(rows.start("start version", List.of("--version")));
+        Row version = rows.start("start version", List.of("--version"));
+        report.add(version);
+        rows.other(
+                        "python -c 'import torch', beside start version",
+                        List.of(python, "-c", "import torch"),
+                        List.of(),
+                        version.seconds())
+                .ifPresent(report::add);
         report.add(rows.start("start one-shot", List.of("-c", "open docs/sample/actor; tensors")));
         Optional<Row> prompt = rows.prompt();
         prompt.ifPresent(report::add);
@@ -139,10 +180,45 @@ public final class Bench {
         report.add(rows.fusing(name, command, "512m", paths, out));
     }
 
-    private void compute(String verb, List<Path> paths) throws IOException, InterruptedException {
+    /// The figures of `stats`, of BF16, by numpy over the mapped file.
+    private static final String NUMPY_STATS = """
+        import sys, numpy as np
+        for path in sys.argv[1:]:
+            raw = np.memmap(path + '/model.safetensors', dtype=np.uint8, mode='r')
+            start = 8 + int(raw[:8].view(np.uint64)[0])
+            bits = raw[start:len(raw) - (len(raw) - start) % 2].view(np.uint16)
+            for at in range(0, len(bits), 1 << 22):
+                x = (bits[at:at + (1 << 22)].astype(np.uint32) << 16).view(np.float32)
+                d = x.astype(np.float64)
+                (x.min(), x.max(), d.sum(), (d * d).sum(), np.abs(x).max(), (x == 0).sum(), np.isnan(x).sum(), np.isinf(x).sum())
+        """;
+
+    /// The figures of `diff`, of BF16, by numpy over the mapped files.
+    private static final String NUMPY_DIFF = """
+        import sys, numpy as np
+        def bits(path):
+            raw = np.memmap(path + '/model.safetensors', dtype=np.uint8, mode='r')
+            start = 8 + int(raw[:8].view(np.uint64)[0])
+            return raw[start:len(raw) - (len(raw) - start) % 2].view(np.uint16)
+        a, b = bits(sys.argv[1]), bits(sys.argv[2])
+        for at in range(0, len(a), 1 << 22):
+            x = (a[at:at + (1 << 22)].astype(np.uint32) << 16).view(np.float32).astype(np.float64)
+            y = (b[at:at + (1 << 22)].astype(np.uint32) << 16).view(np.float32).astype(np.float64)
+            d = np.abs(x - y)
+            (d.max(), (d / np.maximum(np.abs(y), 1e-300)).max(), (d * d).sum(), (x * y).sum(), (x * x).sum(), (y * y).sum(), (d != 0).sum())
+        """;
+
+    private void compute(String verb, List<Path> paths, String numpy) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>(rows.work("-Xmx256m"));
         command.add(verb);
         paths.forEach(p -> command.add(p.toString()));
-        report.add(rows.reading(verb + " " + paths.size() + " × " + gigabytes + " GB", command, "256m", paths));
+        Row ours = rows.reading(verb + " " + paths.size() + " × " + gigabytes + " GB", command, "256m", paths);
+        report.add(ours);
+        if (!numpy.isEmpty()) {
+            List<String> other = new ArrayList<>(List.of(python, "-c", numpy));
+            paths.forEach(p -> other.add(p.toString()));
+            rows.other("numpy, beside " + ours.name(), other, paths, ours.seconds())
+                    .ifPresent(report::add);
+        }
     }
 }

@@ -17,8 +17,8 @@ final class RankWriter {
     private static final int CHUNK = 1 << 20;
     private static final int MESH_MEMO = 0;
 
-    /// A tensor of the file: its global shape, its local one, and its placements, one a mesh dim: `R` or the
-    /// number of a dim that is sharded.
+    /// A tensor of the file: its global shape, its local one, and its placements, one a mesh dim: `R`, the
+    /// number of a dim that is sharded, or that and the split factor of a strided shard, as in `0/2`.
     record Entry(String name, long[] global, long[] local, List<String> placements) {
         long localBytes() {
             long count = 2;
@@ -166,12 +166,18 @@ final class RankWriter {
         }
         out.text("placements").mark();
         for (String placement : entry.placements()) {
-            String kind = placement.equals("R") ? "Replicate" : "Shard";
+            boolean strided = placement.contains("/");
+            String kind = placement.equals("R") ? "Replicate" : strided ? "_StridedShard" : "Shard";
             out.global("torch.distributed.tensor.placement_types", kind)
                     .newObject()
                     .op('}');
-            if (kind.equals("Shard")) {
-                out.mark().text("dim").number(Long.parseLong(placement)).op('u');
+            if (!placement.equals("R")) {
+                String[] numbers = placement.split("/", -1);
+                out.mark().text("dim").number(Long.parseLong(numbers[0]));
+                if (strided) {
+                    out.text("split_factor").number(Long.parseLong(numbers[1]));
+                }
+                out.op('u');
             }
             out.op('b');
         }

@@ -13,6 +13,10 @@ import java.util.Map;
 final class Report {
     private final List<Row> rows = new ArrayList<>();
 
+    List<Row> rows() {
+        return List.copyOf(rows);
+    }
+
     void add(Row row) {
         rows.add(row);
         System.err.printf("  %s: %.3f s, ratio %.2f%n", row.name(), row.seconds(), row.ratio());
@@ -26,19 +30,21 @@ final class Report {
         Row many = byName.get("scale 1024 ranks");
         if (few != null && many != null) {
             double growth = many.seconds() / few.seconds() / 16;
-            rows.add(new Row("scale growth of cost per piece", 0, 0, 0, 0, growth, "", 0, 0));
+            rows.add(new Row("scale growth of cost per piece", 0, 0, 0, 0, 0, growth, "", 0, 0));
         }
     }
 
     void print(PrintStream out) {
-        out.println("| row | seconds | start-up | reference | with fsync | beyond / reference | beyond / with fsync"
-                + " | bar's ratio | heap limit | peak RSS MiB | of it anonymous |");
-        out.println("|---|---|---|---|---|---|---|---|---|---|---|");
+        out.println(
+                "| row | seconds | CPU | start-up | reference | with fsync | beyond / reference | beyond / with fsync"
+                        + " | bar's ratio | heap limit | peak RSS MiB | of it anonymous |");
+        out.println("|---|---|---|---|---|---|---|---|---|---|---|---|");
         for (Row row : rows) {
             out.printf(
-                    "| %s | %s | %s | %s | %s | %s | %s | %.2f | %s | %s | %s |%n",
+                    "| %s | %s | %s | %s | %s | %s | %s | %s | %.2f | %s | %s | %s |%n",
                     row.name(),
                     number(row.seconds()),
+                    number(row.cpu()),
                     number(row.start()),
                     number(row.reference()),
                     number(row.synced()),

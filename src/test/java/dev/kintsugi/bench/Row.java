@@ -3,12 +3,13 @@ package dev.kintsugi.bench;
 /// A line of the table.
 ///
 /// **Units.** Seconds, medians. `start` is what starting alone takes; `reference` moves the same bytes,
-/// `synced` until they are on the disk; both are 0 where there is no such thing. `ratio` is what the bar is
-/// held against. `heap` is the limit, `peakMib` the resident memory with the pages of mapped files,
-/// `anonymousMib` without.
+/// `synced` until they are on the disk; `cpu` is what all threads used. They are 0 where there is no such
+/// thing. `ratio` is what the bar is held against. `heap` is the limit, `peakMib` the resident memory with
+/// the pages of mapped files, `anonymousMib` without.
 record Row(
         String name,
         double seconds,
+        double cpu,
         double start,
         double reference,
         double synced,

@@ -76,6 +76,7 @@ final class Rows {
         return new Row(
                 name,
                 ours.seconds(),
+                ours.cpuSeconds(),
                 0,
                 idle.seconds(),
                 0,
@@ -132,11 +133,7 @@ final class Rows {
         List<Double> copies = new ArrayList<>();
         List<Double> synced = new ArrayList<>();
         Path copy = data().resolve("copy");
-        List<Path> files = files(in);
-        String first = "'" + files.getFirst() + "'";
-        StringBuilder all = new StringBuilder("cat");
-        files.stream().skip(1).forEach(f -> all.append(" '").append(f).append("'"));
-        String shell = all + " > /dev/null; cat " + first + " > '" + copy + "'";
+        String shell = cat(files(in)) + " > /dev/null; " + cat(files(in.subList(0, 1))) + " > '" + copy + "'";
         for (int i = 0; i < runs; i++) {
             delete(out);
             evict(in);
@@ -154,9 +151,7 @@ final class Rows {
         List<Trial> ours = new ArrayList<>();
         List<Trial> starts = new ArrayList<>();
         List<Trial> cats = new ArrayList<>();
-        StringBuilder all = new StringBuilder("cat");
-        files(in).forEach(f -> all.append(" '").append(f).append("'"));
-        List<String> cat = List.of("sh", "-c", all + " > /dev/null");
+        List<String> cat = List.of("sh", "-c", cat(files(in)) + " > /dev/null");
         for (int i = 0; i <= runs; i++) {
             evict(in);
             Trial trial = run(command);
@@ -176,6 +171,42 @@ final class Rows {
                 0,
                 false,
                 heap);
+    }
+
+    private static String cat(List<Path> files) {
+        StringBuilder command = new StringBuilder("cat");
+        files.forEach(f -> command.append(" '").append(f).append("'"));
+        return command.toString();
+    }
+
+    /// What another program takes for what a row of ours does; nothing where it cannot do it.
+    Optional<Row> other(String name, List<String> command, List<Path> in, double ours)
+            throws IOException, InterruptedException {
+        List<Trial> trials = new ArrayList<>();
+        try {
+            for (int i = 0; i <= runs; i++) {
+                evict(in);
+                Trial trial = run(command);
+                if (i > 0) {
+                    trials.add(trial);
+                }
+            }
+        } catch (IOException | IllegalStateException e) {
+            System.err.println("  " + name + ": left out, " + command.getFirst() + " cannot do it");
+            return Optional.empty();
+        }
+        Trial median = Trial.median(trials);
+        return Optional.of(new Row(
+                name,
+                median.seconds(),
+                median.cpuSeconds(),
+                0,
+                0,
+                0,
+                median.seconds() / ours,
+                "",
+                median.peakKib() >> 10,
+                median.anonymousKib() >> 10));
     }
 
     private void reference(List<String> command, List<Path> in, Path copy, List<Double> copies, List<Double> synced)
@@ -198,6 +229,7 @@ final class Rows {
         return new Row(
                 name,
                 ours.seconds(),
+                ours.cpuSeconds(),
                 start.seconds(),
                 reference,
                 synced,
@@ -205,6 +237,26 @@ final class Rows {
                 heap,
                 ours.peakKib() >> 10,
                 ours.anonymousKib() >> 10);
+    }
+
+    /// One run of a command within the heap `limit`, for what memory it takes.
+    Row once(String name, List<String> arguments, String limit, Path out) throws IOException, InterruptedException {
+        delete(out);
+        List<String> command = new ArrayList<>(List.of(launcher()));
+        command.addAll(arguments);
+        Trial trial = Trial.of(Map.of("KINTSUGI_OPTS", "-Xmx" + limit), command);
+        delete(out);
+        return new Row(
+                name,
+                trial.seconds(),
+                trial.cpuSeconds(),
+                0,
+                0,
+                0,
+                trial.anonymousKib() / 1024.0 / 100,
+                limit,
+                trial.peakKib() >> 10,
+                trial.anonymousKib() >> 10);
     }
 
     /// Opening and planning 1,000 tensors on `ranks` ranks.
@@ -222,13 +274,23 @@ final class Rows {
         String name = "scale " + ranks + " ranks" + (dim == 0 ? "" : ", Shard(" + dim + ")");
         Row row = row(name, Trial.median(ours), Trial.median(starts), 0, 0, false, "2g");
         double microseconds = (row.seconds() - row.start()) * 1e6 / ranks / SCALE_TENSORS;
-        return new Row(name, row.seconds(), row.start(), 0, 0, microseconds, "2g", row.peakMib(), row.anonymousMib());
+        return new Row(
+                name,
+                row.seconds(),
+                row.cpu(),
+                row.start(),
+                0,
+                0,
+                microseconds,
+                "2g",
+                row.peakMib(),
+                row.anonymousMib());
     }
 
     /// Completing a name among 100,000, in milliseconds against the 50 a person does not notice.
     Row completion() {
         double seconds = CompletionTrial.seconds(100_000, runs);
-        return new Row("complete among 100,000 names", seconds, 0, 0, 0, seconds / 0.050, "", 0, 0);
+        return new Row("complete among 100,000 names", seconds, 0, 0, 0, 0, seconds / 0.050, "", 0, 0);
     }
 
     private static double median(List<Double> values) {

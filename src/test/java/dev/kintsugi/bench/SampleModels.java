@@ -3,6 +3,7 @@ package dev.kintsugi.bench;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -23,7 +24,8 @@ final class SampleModels {
         SHARD0,
         SHARD1,
         HSDP,
-        FSDP_TP
+        FSDP_TP,
+        STRIDED
     }
 
     private SampleModels() {}
@@ -88,24 +90,10 @@ final class SampleModels {
         }
         Files.createDirectories(directory);
         Files.writeString(directory.resolve("config.json"), config(layers));
-        StringJoiner header = new StringJoiner(",", "{", "}");
-        long end = 0;
-        for (Map.Entry<String, long[]> tensor : shapes(layers).entrySet()) {
-            long start = end;
-            end += 2 * Arrays.stream(tensor.getValue()).reduce(1, Math::multiplyExact);
-            header.add(String.format(
-                    "\"%s\":{\"dtype\":\"BF16\",\"shape\":%s,\"data_offsets\":[%d,%d]}",
-                    tensor.getKey(), Arrays.toString(tensor.getValue()), start, end));
-        }
-        byte[] head = header.toString().getBytes(StandardCharsets.UTF_8);
         try (OutputStream out =
                 new BufferedOutputStream(Files.newOutputStream(directory.resolve("model.safetensors")))) {
-            out.write(ByteBuffer.allocate(Long.BYTES)
-                    .order(ByteOrder.LITTLE_ENDIAN)
-                    .putLong(head.length)
-                    .array());
-            out.write(head);
-            RankWriter.random(out, end, seed);
+            out.write(header(layers));
+            RankWriter.random(out, dataBytes(layers), seed);
         }
         Files.writeString(complete, "");
     }
@@ -132,6 +120,44 @@ final class SampleModels {
         Files.writeString(complete, "");
     }
 
+    /// Writes a Hugging Face model of `layers` layers whose weights are a hole in the file: zeros that take no disk.
+    static void sparse(Path directory, int layers) throws IOException {
+        Files.createDirectories(directory);
+        Files.writeString(directory.resolve("config.json"), config(layers));
+        byte[] head = header(layers);
+        try (RandomAccessFile file =
+                new RandomAccessFile(directory.resolve("model.safetensors").toFile(), "rw")) {
+            file.write(head);
+            file.setLength(head.length + dataBytes(layers));
+        }
+    }
+
+    private static long dataBytes(int layers) {
+        return 2
+                * shapes(layers).values().stream()
+                        .mapToLong(s -> Arrays.stream(s).reduce(1, Math::multiplyExact))
+                        .sum();
+    }
+
+    /// What stands before the data of a safetensors file.
+    private static byte[] header(int layers) {
+        StringJoiner header = new StringJoiner(",", "{", "}");
+        long end = 0;
+        for (Map.Entry<String, long[]> tensor : shapes(layers).entrySet()) {
+            long start = end;
+            end += 2 * Arrays.stream(tensor.getValue()).reduce(1, Math::multiplyExact);
+            header.add(String.format(
+                    "\"%s\":{\"dtype\":\"BF16\",\"shape\":%s,\"data_offsets\":[%d,%d]}",
+                    tensor.getKey(), Arrays.toString(tensor.getValue()), start, end));
+        }
+        byte[] json = header.toString().getBytes(StandardCharsets.UTF_8);
+        return ByteBuffer.allocate(Long.BYTES + json.length)
+                .order(ByteOrder.LITTLE_ENDIAN)
+                .putLong(json.length)
+                .put(json)
+                .array();
+    }
+
     private static RankWriter.Entry entry(String name, long[] global, Sharding sharding) {
         long[] local = global.clone();
         boolean matrix = global.length == 2;
@@ -148,6 +174,10 @@ final class SampleModels {
             case HSDP -> {
                 local[0] /= 2;
                 yield new RankWriter.Entry(name, global, local, List.of("R", "0"));
+            }
+            case STRIDED -> {
+                local[0] /= 4;
+                yield new RankWriter.Entry(name, global, local, List.of("0/2", "0"));
             }
             case FSDP_TP -> {
                 local[0] /= 2;

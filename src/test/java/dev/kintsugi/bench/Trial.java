@@ -12,8 +12,9 @@ import java.util.concurrent.TimeUnit;
 
 /// One run of a process: how long it took, and the most memory it held.
 ///
-/// **Units.** Seconds; KiB, `anonymous` without the pages of mapped files, 0 where the system does not tell.
-record Trial(double seconds, long peakKib, long anonymousKib) {
+/// **Units.** Seconds, `cpuSeconds` of all threads; KiB, `anonymous` without the pages of mapped files, 0 where the
+/// system does not tell.
+record Trial(double seconds, double cpuSeconds, long peakKib, long anonymousKib) {
     private static final int POLL_MILLIS = 5;
 
     /// Runs `command` and waits for its end. **Errors.** [IllegalStateException] unless it ends with 0.
@@ -28,16 +29,18 @@ record Trial(double seconds, long peakKib, long anonymousKib) {
             process.getOutputStream().close();
             long peak = 0;
             long anonymous = 0;
+            double cpu = 0;
             while (!process.waitFor(POLL_MILLIS, TimeUnit.MILLISECONDS)) {
                 peak = Math.max(peak, kib(process, "VmHWM:"));
                 anonymous = Math.max(anonymous, kib(process, "RssAnon:"));
+                cpu = Math.max(cpu, cpuSeconds(process));
             }
             double seconds = (System.nanoTime() - start) / 1e9;
             if (process.exitValue() != 0) {
                 throw new IllegalStateException(String.join(" ", command) + " ended with " + process.exitValue() + ":\n"
                         + Files.readString(log));
             }
-            return new Trial(seconds, peak, anonymous);
+            return new Trial(seconds, cpu, peak, anonymous);
         } finally {
             Files.delete(log);
         }
@@ -70,8 +73,13 @@ record Trial(double seconds, long peakKib, long anonymousKib) {
                 seen.setLength(0);
             }
             process.waitFor();
-            return new Trial(seconds, 0, 0);
+            return new Trial(seconds, 0, 0, 0);
         }
+    }
+
+    /// What the process has used so far, up to a poll before its end; its children are not counted.
+    private static double cpuSeconds(Process process) {
+        return process.info().totalCpuDuration().map(d -> d.toNanos() / 1e9).orElse(0.0);
     }
 
     private static long kib(Process process, String field) {
@@ -92,8 +100,12 @@ record Trial(double seconds, long peakKib, long anonymousKib) {
         List<Double> seconds =
                 new ArrayList<>(trials.stream().map(Trial::seconds).toList());
         seconds.sort(null);
+        List<Double> cpu =
+                new ArrayList<>(trials.stream().map(Trial::cpuSeconds).toList());
+        cpu.sort(null);
         return new Trial(
                 seconds.get(seconds.size() / 2),
+                cpu.get(cpu.size() / 2),
                 trials.stream().mapToLong(Trial::peakKib).max().orElse(0),
                 trials.stream().mapToLong(Trial::anonymousKib).max().orElse(0));
     }
