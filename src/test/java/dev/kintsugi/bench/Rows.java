@@ -318,7 +318,7 @@ final class Rows {
         }
     }
 
-    private static void delete(Path root) throws IOException {
+    static void delete(Path root) throws IOException {
         if (Files.exists(root)) {
             try (Stream<Path> all = Files.walk(root)) {
                 for (Path path : all.sorted(Comparator.reverseOrder()).toList()) {

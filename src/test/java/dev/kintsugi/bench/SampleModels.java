@@ -57,9 +57,14 @@ final class SampleModels {
         return shapes;
     }
 
+    /// The file that says that the data in `directory` is whole.
+    static Path complete(Path directory) {
+        return directory.resolveSibling(directory.getFileName() + ".complete");
+    }
+
     /// Writes a checkpoint of `layers` layers on four ranks into `directory`, unless one is there.
     static void fsdp(Path directory, int layers, Sharding sharding) throws IOException {
-        Path complete = directory.resolveSibling(directory.getFileName() + ".complete");
+        Path complete = complete(directory);
         if (Files.exists(complete)) {
             return;
         }
@@ -84,7 +89,7 @@ final class SampleModels {
 
     /// Writes a Hugging Face model of `layers` layers and random BF16, unless one is there.
     static void huggingFace(Path directory, int layers, long seed) throws IOException {
-        Path complete = directory.resolveSibling(directory.getFileName() + ".complete");
+        Path complete = complete(directory);
         if (Files.exists(complete)) {
             return;
         }
@@ -101,7 +106,7 @@ final class SampleModels {
     /// Writes a checkpoint of `tensors` small tensors on `ranks` ranks, split along dim `dim`, unless one is
     /// there.
     static void small(Path directory, int ranks, int tensors, int dim) throws IOException {
-        Path complete = directory.resolveSibling(directory.getFileName() + ".complete");
+        Path complete = complete(directory);
         if (Files.exists(complete)) {
             return;
         }
