@@ -16,7 +16,7 @@ final class ConfigValues implements Expression.Values {
         this.defaults = defaults;
     }
 
-    /// The same with `{name}` standing for `value`.
+    /// The same with `name` standing for `value`, whatever else says so.
     void index(String name, long value) {
         indices.put(name, value);
     }

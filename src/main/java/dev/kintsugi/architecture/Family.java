@@ -136,12 +136,15 @@ public final class Family {
 
     /// Every tensor a model of `architecture` has on disk, tied heads included, in the order of the modules.
     ///
+    /// `known` are numbers that overrule those of `config`.
+    ///
     /// **Errors.** [IllegalArgumentException] where `config` lacks a key, or says something impossible.
-    public SequencedMap<String, Shape> expected(Config config, String architecture) {
+    public SequencedMap<String, Shape> expected(Config config, String architecture, Map<String, Long> known) {
         SequencedMap<String, Shape> shapes = new LinkedHashMap<>();
         SequencedMap<String, String> templates = new LinkedHashMap<>(tensors);
         head(architecture).ifPresent(templates::putAll);
         ConfigValues values = new ConfigValues(config, defaults);
+        known.forEach(values::index);
         templates.forEach((name, shape) -> expand(name, shape, values, shapes::put));
         return shapes;
     }

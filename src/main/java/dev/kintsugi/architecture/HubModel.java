@@ -19,6 +19,7 @@ import java.util.OptionalDouble;
 import java.util.SequencedMap;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
+import tools.jackson.databind.JsonNode;
 
 /// The model as `save_pretrained` of current transformers would write it: names, split experts, tied heads,
 /// adapter.
@@ -26,6 +27,9 @@ import java.util.regex.Matcher;
 /// Nothing is read: its tensors are promises over those of the checkpoint. Tensors come in the order in which
 /// transformers hands them to its files.
 public final class HubModel {
+    private static final String VALUE_HEAD = "score.weight";
+    private static final String VALUE_BIAS = "score.bias";
+    private static final int MAX_LABELS = 10_000;
     private static final Map<String, String> USUAL_TIES = Map.of("lm_head.weight", "model.embed_tokens.weight");
 
     private final StateDict stored;
@@ -350,7 +354,12 @@ public final class HubModel {
             return Optional.empty();
         }
         try {
-            SequencedMap<String, Shape> shapes = family.get().expected(config.get(), name);
+            Map<String, Long> known = new LinkedHashMap<>();
+            valueRows().ifPresent(rows -> known.put("num_labels", rows));
+            SequencedMap<String, Shape> shapes = family.get().expected(config.get(), name, known);
+            if (valueRows().isPresent() && !tensors.containsKey(VALUE_BIAS)) {
+                shapes.remove(VALUE_BIAS);
+            }
             if (isTied()) {
                 family.get().tied().keySet().forEach(shapes::remove);
             }
@@ -363,6 +372,31 @@ public final class HubModel {
                     "give another directory with --sidecars DIR, or export the names as they are with --keys as-is",
                     e);
         }
+    }
+
+    /// How many rows the head of a value model has, where one was asked for and is there. A bias it may have or not:
+    /// transformers starts one that is in no file at zero.
+    private Optional<Long> valueRows() {
+        return Optional.ofNullable(options.valueModel() ? tensors.get(VALUE_HEAD) : null)
+                .map(t -> t.spec().shape())
+                .filter(s -> s.ndim() == 2)
+                .map(s -> s.dim(0));
+    }
+
+    /// The labels of a head of `rows` as transformers writes them, where `config` has another number of them.
+    private static void addLabels(Config config, long rows, Map<String, String> edits) {
+        int said = config.find("id2label").map(JsonNode::size).orElse(2);
+        if (rows == said || rows > MAX_LABELS) {
+            return;
+        }
+        List<String> byNumber = new ArrayList<>();
+        TreeMap<String, String> byLabel = new TreeMap<>();
+        for (long row = 0; row < rows; row++) {
+            byNumber.add("\n    \"" + row + "\": \"LABEL_" + row + "\"");
+            byLabel.put("LABEL_" + row, "\n    \"LABEL_" + row + "\": " + row);
+        }
+        edits.put("id2label", "{" + String.join(",", byNumber) + "\n  }");
+        edits.put("label2id", "{" + String.join(",", byLabel.values()) + "\n  }");
     }
 
     /// What must change in `config.json`, as JSON values by key; empty where the file is copied as it is.
@@ -378,6 +412,7 @@ public final class HubModel {
             edits.put("tie_word_embeddings", Boolean.toString(isTied()));
         }
         if (options.valueModel()) {
+            valueRows().ifPresent(rows -> addLabels(config.get(), rows, edits));
             architecture()
                     .filter(a -> !config.get().architectures().contains(a))
                     .ifPresent(a -> edits.put("architectures", "[\n    \"" + a + "\"\n  ]"));

@@ -24,4 +24,10 @@ public interface CheckpointFormat {
     default Optional<OptimizerCheckpoint> openOptimizer(List<Path> paths, OpenOptions options, Job job) {
         return Optional.empty();
     }
+
+    /// Whether a path of this format may hold several training steps, of which the format opens the one that
+    /// [OpenOptions#iteration] says.
+    default boolean choosesStep() {
+        return false;
+    }
 }

@@ -55,9 +55,34 @@ public final class StridedTensor implements Tensor {
         return denseFrom == 0;
     }
 
+    /// Another view over the same elements: `shape` and `strides` from element `first` of this one on.
+    ///
+    /// **Errors.** [IllegalArgumentException] if this one is not dense, [IndexOutOfBoundsException] if the view
+    /// leaves it.
+    public StridedTensor view(long first, Shape shape, Shape strides) {
+        if (!isDense()) {
+            throw new IllegalArgumentException("a view over " + spec + " with strides " + this.strides);
+        }
+        long last = first;
+        for (int dim = 0; dim < shape.ndim(); dim++) {
+            last = Math.addExact(last, Math.multiplyExact(Math.max(0, shape.dim(dim) - 1), strides.dim(dim)));
+        }
+        if (shape.elementCount() > 0) {
+            Objects.checkIndex(first, spec.elementCount());
+            Objects.checkIndex(last, spec.elementCount());
+        }
+        return new StridedTensor(
+                new TensorSpec(spec.dtype(), shape), storage, Math.addExact(firstElement, first), strides);
+    }
+
     @Override
     public void read(long from, long count, MemorySegment target) {
         Objects.checkFromIndexSize(from, count, spec.elementCount());
+        int ndim = spec.shape().ndim();
+        if (runLength == 1 && ndim > 1 && strides.dim(ndim - 2) == 1) {
+            readTransposed(from, count, target);
+            return;
+        }
         int width = spec.dtype().byteWidth();
         long done = 0;
         while (done < count) {
@@ -66,6 +91,32 @@ public final class StridedTensor implements Tensor {
             long length = Math.min(runLength - within, count - done);
             long at = firstElement + runStart(run) + within;
             storage.bytes().read(at * width, length * width, target, done * width);
+            done += length;
+        }
+    }
+
+    /// Reads rows of transposed matrices: each column lies in one run, of which all rows asked for are taken at once.
+    private void readTransposed(long from, long count, MemorySegment target) {
+        int width = spec.dtype().byteWidth();
+        int ndim = spec.shape().ndim();
+        long rows = spec.shape().dim(ndim - 2);
+        long columns = spec.shape().dim(ndim - 1);
+        long done = 0;
+        while (done < count) {
+            long row = (from + done) / columns;
+            long column = (from + done) % columns;
+            long held = Math.min(rows - row % rows, Math.ceilDiv(column + count - done, columns));
+            long length = Math.min(held * columns - column, count - done);
+            MemorySegment run = MemorySegment.ofArray(new byte[Math.toIntExact(held * width)]);
+            for (long c = 0; c < columns; c++) {
+                storage.bytes().read((firstElement + runStart(row * columns + c)) * width, held * width, run, 0);
+                for (long r = 0; r < held; r++) {
+                    long at = r * columns + c - column;
+                    if (at >= 0 && at < length) {
+                        MemorySegment.copy(run, r * width, target, (done + at) * width, width);
+                    }
+                }
+            }
             done += length;
         }
     }

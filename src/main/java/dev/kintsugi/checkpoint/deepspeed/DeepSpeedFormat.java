@@ -25,8 +25,13 @@ public final class DeepSpeedFormat implements CheckpointFormat {
     }
 
     @Override
+    public boolean choosesStep() {
+        return true;
+    }
+
+    @Override
     public Checkpoint open(List<Path> paths, OpenOptions options, Job job) {
-        TagFiles files = TagFiles.scan(paths);
+        TagFiles files = TagFiles.scan(paths, options.iteration());
         MappedFiles mapped = new MappedFiles();
         try {
             return new Opening(TagStates.read(files, options, job, mapped), options, job, mapped).open();
@@ -38,7 +43,7 @@ public final class DeepSpeedFormat implements CheckpointFormat {
 
     @Override
     public Optional<OptimizerCheckpoint> openOptimizer(List<Path> paths, OpenOptions options, Job job) {
-        TagFiles files = TagFiles.scan(paths);
+        TagFiles files = TagFiles.scan(paths, options.iteration());
         MappedFiles mapped = new MappedFiles();
         try {
             Optional<OptimizerCheckpoint> opened =

@@ -1,5 +1,6 @@
 package dev.kintsugi.checkpoint.deepspeed;
 
+import dev.kintsugi.checkpoint.TrainingStep;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import java.io.IOException;
@@ -9,10 +10,12 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /// The files of one tag, by what they hold and by data parallel rank.
@@ -79,11 +82,11 @@ record TagFiles(
                 .findFirst();
     }
 
-    /// Finds the tag in each of `paths` and lists it.
+    /// Finds the tag in each of `paths`, of training step `step` where that is given, and lists it.
     ///
-    /// **Errors.** [Fault] `K3102` where `latest` names nothing, `K2002` for two saves in one place, `K4012`
-    /// for what tensor, pipeline and expert parallel jobs write.
-    static TagFiles scan(List<Path> paths) {
+    /// **Errors.** [Fault] `K2001` where no tag is of `step`, `K3102` where `latest` names nothing, `K2002` for
+    /// two saves in one place, `K4012` for what tensor, pipeline and expert parallel jobs write.
+    static TagFiles scan(List<Path> paths, OptionalLong step) {
         TagFiles files = new TagFiles(
                 new ArrayList<>(),
                 Optional.empty(),
@@ -93,19 +96,30 @@ record TagFiles(
                 new ArrayList<>(),
                 new ArrayList<>());
         for (Path path : paths) {
-            Path tag = files.tagOf(path);
+            Path tag = files.tagOf(path, step);
             files.directories.add(tag);
             files = files.withEntriesOf(tag);
         }
         return files;
     }
 
-    private Path tagOf(Path path) {
-        if (Files.isRegularFile(path)) {
-            return Optional.ofNullable(path.toAbsolutePath().getParent()).orElse(path);
+    private Path tagOf(Path path, OptionalLong step) {
+        if (Files.isRegularFile(path) || isTag(path)) {
+            Path tag = Files.isRegularFile(path)
+                    ? Optional.ofNullable(path.toAbsolutePath().getParent()).orElse(path)
+                    : path;
+            if (step.isPresent()
+                    && !TrainingStep.of(tag.toAbsolutePath().normalize()).equals(step)) {
+                throw new Fault(
+                        Code.K1003,
+                        tag + " is not the tag of step " + step.getAsLong(),
+                        "it is the directory of one step already",
+                        "leave --iteration out, or open the directory above");
+            }
+            return tag;
         }
-        if (isTag(path)) {
-            return path;
+        if (step.isPresent()) {
+            return others(ofStep(path, step), tags(path));
         }
         Path pointer = pointer(path)
                 .orElseThrow(() -> new Fault(
@@ -123,11 +137,39 @@ record TagFiles(
                     "the save did not finish, or only a part was copied",
                     tags.isEmpty() ? "copy it again" : "open a tag that is there: open " + tags.getLast());
         }
-        tags.stream().filter(t -> !t.equals(tag)).forEach(t -> ignored.add(t.getFileName() + " (another tag)"));
         if (tags.size() > 1) {
             notes.add(pointer.getFileName() + " names " + name + " of " + tags.size() + " tags");
         }
+        return others(tag, tags);
+    }
+
+    /// `tag`, the others of `tags` being named as left out.
+    private Path others(Path tag, List<Path> tags) {
+        tags.stream().filter(t -> !t.equals(tag)).forEach(t -> ignored.add(t.getFileName() + " (another tag)"));
         return tag;
+    }
+
+    /// The tag of training step `step`; one that was made universal is not meant where the original is there.
+    private static Path ofStep(Path path, OptionalLong step) {
+        List<Path> tags = tags(path);
+        List<Path> named =
+                tags.stream().filter(t -> TrainingStep.of(t).equals(step)).toList();
+        List<Path> plain = named.stream()
+                .filter(t -> !t.resolve("zero").toFile().isDirectory())
+                .toList();
+        List<Path> meant = plain.isEmpty() ? named : plain;
+        if (meant.size() != 1) {
+            throw new Fault(
+                    meant.isEmpty() ? Code.K2001 : Code.K2002,
+                    path + ": " + (meant.isEmpty() ? "no tag" : meant.size() + " tags") + " of step "
+                            + step.getAsLong(),
+                    "the directory holds "
+                            + tags.stream()
+                                    .map(t -> String.valueOf(t.getFileName()))
+                                    .collect(Collectors.joining(", ")),
+                    "open one of them: open " + tags.getLast());
+        }
+        return meant.getFirst();
     }
 
     private static String readPointer(Path pointer) {

@@ -24,6 +24,7 @@ import java.util.stream.IntStream;
 /// @param ep expert-parallel ranks
 /// @param etp tensor-parallel ranks of the experts
 record LegacyGrid(List<Place> places, int tp, int pp, int ep, int etp) {
+    private static final String EMBEDDING = "embedding.word_embeddings.weight";
     private static final int MAX_NAMED = 4;
     private static final int MAX_RANKS = 1 << 14;
 
@@ -38,19 +39,16 @@ record LegacyGrid(List<Place> places, int tp, int pp, int ep, int etp) {
     ///
     /// **Errors.** [Fault] `K3001` for ranks that are missing, `K3002` for files of different runs, `K3101`
     /// for names that deny the job's arguments.
-    static LegacyGrid of(List<LegacyShard> shards) {
+    static LegacyGrid of(List<LegacyShard> shards, Names names) {
         LegacyShard first = shards.getFirst();
         TrainingArgs args = first.args();
         checkOneRun(shards);
         int tp = size(args.tensorParallel(), shards, s -> s.directory().tp());
         int extra = first.directory().others().size();
-        boolean pipeline = extra == 2 || (extra == 1 && args.pipelineParallel().orElse(1L) > 1);
+        boolean pipeline = extra == 2 || (extra == 1 && isOfStages(shards, names));
         boolean expert = extra == 2 || (extra == 1 && !pipeline);
         if (extra == 1 && pipeline && args.expertParallel().orElse(1L) > 1) {
             throw damaged(first.directory().name() + " has one number for pipeline and expert rank");
-        }
-        if (extra == 1 && expert && args.expertParallel().isEmpty()) {
-            throw damaged(first.directory().name() + " has a second number, and no args say of what");
         }
         int pp = pipeline
                 ? size(
@@ -83,6 +81,18 @@ record LegacyGrid(List<Place> places, int tp, int pp, int ep, int etp) {
         LegacyGrid grid = new LegacyGrid(places, tp, pp, ep, etp);
         grid.checkComplete();
         return grid;
+    }
+
+    /// Whether the one number behind the tensor-parallel rank is of a pipeline stage: the args say it, or else
+    /// the embedding does, which the first stage alone holds and every expert-parallel rank.
+    private static boolean isOfStages(List<LegacyShard> shards, Names names) {
+        TrainingArgs args = shards.getFirst().args();
+        if (args.pipelineParallel().isPresent() || args.expertParallel().isPresent()) {
+            return args.pipelineParallel().orElse(1L) > 1;
+        }
+        return !shards.stream()
+                .allMatch(s -> s.chunks().getFirst().keySet().stream()
+                        .anyMatch(n -> names.canonical(n).equals(EMBEDDING)));
     }
 
     private static void checkOneRun(List<LegacyShard> shards) {

@@ -26,19 +26,22 @@ import java.util.function.Predicate;
 /// pieces.
 final class LegacyReader {
     private static final NamePattern LAYER = new NamePattern("decoder.layers.{layer}.{any}");
+    private static final NamePattern ROUTER = new NamePattern("decoder.layers.{layer}.mlp.router.weight");
     private static final NamePattern EXPERT =
             new NamePattern("decoder.layers.{layer}.mlp.experts.experts.{expert}.{any}");
 
     private final LegacyGrid grid;
+    private final ModelConfig config;
     private final Family family;
     private final Names names;
 
     private final Predicate<String> dropped;
 
     /// `dropped` says which names without a rule are to be left out.
-    LegacyReader(LegacyGrid grid, Family family, Names names, Predicate<String> dropped) {
+    LegacyReader(LegacyGrid grid, ModelConfig config, Family family, Names names, Predicate<String> dropped) {
         this.dropped = dropped;
         this.grid = grid;
+        this.config = config;
         this.family = family;
         this.names = names;
     }
@@ -117,12 +120,16 @@ final class LegacyReader {
         for (Place place : grid.places()) {
             List<Integer> layers = offsets.get(place.rank());
             for (int chunk = 0; chunk < layers.size(); chunk++) {
-                for (Map.Entry<String, StridedTensor> entry :
-                        chunks.apply(place).get(chunk).entrySet()) {
-                    String name = global(names.canonical(entry.getKey()), layers.get(chunk), place.ep() * localExperts);
-                    byName.computeIfAbsent(name, n -> new ArrayList<>())
-                            .add(new Held(place, entry.getKey(), entry.getValue()));
-                }
+                int firstLayer = layers.get(chunk);
+                chunks.apply(place).get(chunk).forEach((stored, tensor) -> {
+                    String canonical = names.canonical(stored);
+                    SequencedMap<String, StridedTensor> single = names.ofExperts(canonical)
+                            .map(each -> GroupedExperts.split(canonical, each, tensor, localExperts))
+                            .orElseGet(() -> new LinkedHashMap<>(Map.of(canonical, tensor)));
+                    single.forEach((local, view) -> byName.computeIfAbsent(
+                                    global(local, firstLayer, place.ep() * localExperts), n -> new ArrayList<>())
+                            .add(new Held(place, stored, view)));
+                });
             }
         }
         byName.keySet().removeIf(dropped);
@@ -144,18 +151,27 @@ final class LegacyReader {
                 .orElse(0);
     }
 
-    /// How many experts one file holds of a layer.
+    /// How many experts one file holds of a layer: those with a number, or its share of the router's rows where
+    /// experts are grouped.
     private long localExperts() {
         long count = 0;
         for (Place place : grid.places()) {
             for (SequencedMap<String, StridedTensor> chunk : place.shard().chunks()) {
-                for (String stored : chunk.keySet()) {
+                boolean grouped = false;
+                long routed = 0;
+                for (Map.Entry<String, StridedTensor> entry : chunk.entrySet()) {
+                    String name = names.canonical(entry.getKey());
                     count = Math.max(
                             count,
-                            EXPERT.match(names.canonical(stored))
+                            EXPERT.match(name)
                                     .map(m -> Long.parseLong(m.get("expert")) + 1)
                                     .orElse(0L));
+                    grouped |= names.ofExperts(name).isPresent();
+                    if (ROUTER.match(name).isPresent()) {
+                        routed = entry.getValue().spec().shape().dim(0);
+                    }
                 }
+                count = grouped ? Math.max(count, routed / grid.ep()) : count;
             }
         }
         TrainingArgs args = grid.places().getFirst().shard().args();
@@ -209,20 +225,25 @@ final class LegacyReader {
             }
         }
         int ways = expert ? grid.etp() : grid.tp();
-        boolean replicated = rule.tp() == Rule.Split.SAME
-                || ways == 1
-                || (valueModel && rule.oneRow().isPresent());
-        if (rule.tp() == Rule.Split.UNKNOWN && !replicated) {
-            throw new Fault(
-                    Code.K4011,
-                    "how " + ways + " tensor-parallel ranks hold it is not known",
-                    "versions of Megatron differ about it",
-                    "save the checkpoint as torch_dist");
-        }
+        long localRows = local.shape().ndim() == 0 ? 0 : local.shape().dim(0);
+        boolean replicated = ways == 1
+                || (valueModel && rule.oneRow().isPresent())
+                || rule.split(localRows, ways, config).orElseThrow(() -> unknown(rule, local, ways)) == Rule.Split.SAME;
         TensorSpec whole = replicated ? local : whole(rule, local, ways);
         List<Part> parts = replicated ? copies(held) : split(rule, held, ways);
         return new MegatronTensor(
                 name, first.storedName(), whole, parts, meshDims(expert), placements(expert, first.place()));
+    }
+
+    private Fault unknown(Rule rule, TensorSpec local, int ways) {
+        String rows = String.join(" + ", rule.rowsOf());
+        return new Fault(
+                Code.K4011,
+                "how " + ways + " tensor-parallel ranks hold it is not known: each has " + local,
+                config.sum(rule.rowsOf())
+                        .map(n -> "all have " + n + " rows, config.json says as " + rows)
+                        .orElse("versions of Megatron differ about it, and config.json does not say " + rows),
+                "check that config.json belongs to this checkpoint, or save the checkpoint as torch_dist");
     }
 
     private static List<Part> copies(List<Held> held) {
@@ -289,6 +310,7 @@ final class LegacyReader {
     private static Part part(Held held, Region region, long firstRow, boolean replica) {
         StridedTensor tensor = held.tensor();
         long first = firstRow * tensor.spec().shape().elementCountFrom(Math.min(1, region.ndim()));
+        long skipped = firstRow == 0 ? 0 : firstRow * tensor.strides().dim(0);
         Tensor local = FlatSlice.of(tensor, first, region.shape());
         return new Part(
                 region,
@@ -298,7 +320,7 @@ final class LegacyReader {
                 tensor.storage().record(),
                 tensor.storage().fileOffset()
                         + tensor.byteOffset()
-                        + first * tensor.spec().dtype().byteWidth(),
+                        + skipped * tensor.spec().dtype().byteWidth(),
                 replica);
     }
 

@@ -127,9 +127,15 @@ final class Mapping {
     private void put(
             SequencedMap<String, JoinedTensor> results, MegatronTensor tensor, Family.Match match, boolean valueModel) {
         Rule rule = match.rule();
-        if (rule.rows() != Rule.RowOrder.WHOLE && tensor.spec().shape().ndim() == 0) {
+        if ((rule.rows() != Rule.RowOrder.WHOLE || !rule.rowsOf().isEmpty())
+                && tensor.spec().shape().ndim() == 0) {
             throw shape(tensor, "it has no rows");
         }
+        config.sum(rule.rowsOf()).ifPresent(rows -> {
+            if (tensor.spec().shape().dim(0) != rows) {
+                throw shape(tensor, "the configuration says " + rows + " rows: " + String.join(" + ", rule.rowsOf()));
+            }
+        });
         Tensor whole = tensor.whole();
         List<String> targets = targets(match, valueModel);
         List<List<Rows>> rows = switch (rule.rows()) {
@@ -182,7 +188,7 @@ final class Mapping {
     private static String placement(Rule rule) {
         return switch (rule.tp()) {
             case SAME -> "Replicate";
-            case ROWS, UNKNOWN -> "Shard(0)";
+            case ROWS, ROWS_OR_SAME -> "Shard(0)";
             case COLUMNS -> "Shard(1)";
         };
     }

@@ -27,6 +27,11 @@ public final class MegatronFormat implements CheckpointFormat {
     }
 
     @Override
+    public boolean choosesStep() {
+        return true;
+    }
+
+    @Override
     public Checkpoint open(List<Path> paths, OpenOptions options, Job job) {
         return opening(paths, options, job, (opening, mapped) -> opening.open());
     }

@@ -4,6 +4,9 @@ import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import tools.jackson.databind.JsonNode;
 
@@ -16,6 +19,7 @@ import tools.jackson.databind.JsonNode;
 /// @param vocabulary words, without padding
 /// @param layers layers of the decoder
 /// @param tied whether the head is the embedding
+/// @param numbers what else `config.json` says in numbers
 record ModelConfig(
         String modelType,
         Optional<Long> heads,
@@ -23,7 +27,11 @@ record ModelConfig(
         Optional<Long> headDim,
         Optional<Long> vocabulary,
         Optional<Long> layers,
-        Optional<Boolean> tied) {
+        Optional<Boolean> tied,
+        Map<String, Long> numbers) {
+    ModelConfig {
+        numbers = Map.copyOf(numbers);
+    }
 
     /// From `config.json` in `sidecars`, which must agree with `args`.
     ///
@@ -38,7 +46,8 @@ record ModelConfig(
                     args.number("kv_channels"),
                     args.number("vocab_size"),
                     args.number("num_layers"),
-                    args.tied());
+                    args.tied(),
+                    Map.of());
         }
         ModelConfig config = of(JsonFile.read(file.get()));
         agree("attention heads", config.heads(), args.heads());
@@ -50,6 +59,8 @@ record ModelConfig(
     static ModelConfig of(JsonNode document) {
         Optional<Long> heads = number(document, "num_attention_heads");
         JsonNode tied = document.path("tie_word_embeddings");
+        Map<String, Long> numbers = new LinkedHashMap<>();
+        document.propertyNames().forEach(n -> number(document, n).ifPresent(v -> numbers.put(n, v)));
         return new ModelConfig(
                 document.path("model_type").asString("?"),
                 heads,
@@ -57,7 +68,15 @@ record ModelConfig(
                 number(document, "head_dim"),
                 number(document, "vocab_size"),
                 number(document, "num_hidden_layers"),
-                tied.isBoolean() ? Optional.of(tied.asBoolean()) : Optional.empty());
+                tied.isBoolean() ? Optional.of(tied.asBoolean()) : Optional.empty(),
+                numbers);
+    }
+
+    /// The sum of what `config.json` says under `keys`, if there are any and it says all of them.
+    Optional<Long> sum(List<String> keys) {
+        return keys.isEmpty() || !numbers.keySet().containsAll(keys)
+                ? Optional.empty()
+                : Optional.of(keys.stream().mapToLong(numbers::get).sum());
     }
 
     boolean hasConfig() {

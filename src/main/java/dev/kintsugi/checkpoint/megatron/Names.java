@@ -13,13 +13,18 @@ final class Names {
     private record Rename(NamePattern from, String to) {}
 
     private final List<NamePattern> ignored = new ArrayList<>();
+    private final List<Rename> grouped = new ArrayList<>();
     private final List<Rename> renames = new ArrayList<>();
 
     private Names(JsonNode document) {
         document.path("ignored").forEach(p -> ignored.add(new NamePattern(p.asString())));
-        document.path("renames")
-                .forEach(r -> renames.add(new Rename(
-                        new NamePattern(r.path("from").asString()), r.path("to").asString())));
+        document.path("grouped-experts").forEach(r -> grouped.add(rename(r)));
+        document.path("renames").forEach(r -> renames.add(rename(r)));
+    }
+
+    private static Rename rename(JsonNode rule) {
+        return new Rename(
+                new NamePattern(rule.path("from").asString()), rule.path("to").asString());
     }
 
     static Names load() {
@@ -45,7 +50,17 @@ final class Names {
     }
 
     private Optional<String> renamed(String name) {
-        for (Rename rename : renames) {
+        return renamed(renames, name);
+    }
+
+    /// What each expert's part of the tensor `canonicalName` is called, with a hole `{expert}`, where that tensor is
+    /// those of all experts of a rank.
+    Optional<String> ofExperts(String canonicalName) {
+        return renamed(grouped, canonicalName);
+    }
+
+    private static Optional<String> renamed(List<Rename> rules, String name) {
+        for (Rename rename : rules) {
             Optional<Map<String, String>> match = rename.from().match(name);
             if (match.isPresent()) {
                 return Optional.of(NamePattern.fill(rename.to(), match.get()));

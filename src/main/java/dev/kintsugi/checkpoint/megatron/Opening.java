@@ -200,7 +200,7 @@ final class Opening {
 
     private LegacyGrid grid() {
         List<MpRank> ranks = MpRank.scan(steps.stream().map(StepDirectory::step).toList());
-        LegacyGrid grid = LegacyGrid.of(Parallel.map(job, ranks, this::shard));
+        LegacyGrid grid = LegacyGrid.of(Parallel.map(job, ranks, this::shard), names);
         if (args(grid).flag("swiglu").filter(gated -> !gated).isPresent()) {
             throw new Fault(
                     Code.K4011,
@@ -215,8 +215,8 @@ final class Opening {
         return grid.places().getFirst().shard().args();
     }
 
-    private LegacyReader reader(LegacyGrid grid, Family family) {
-        return new LegacyReader(grid, family, names, n -> drops(family, n));
+    private LegacyReader reader(LegacyGrid grid, ModelConfig config, Family family) {
+        return new LegacyReader(grid, config, family, names, n -> drops(family, n));
     }
 
     private Checkpoint legacy() {
@@ -224,7 +224,7 @@ final class Opening {
         ModelConfig config = ModelConfig.of(sidecars, args(grid));
         Family family = Family.load(config.modelType());
         Weights weights =
-                weights(config, args(grid), family, reader(grid, family).read(), true);
+                weights(config, args(grid), family, reader(grid, config, family).read(), true);
         List<LegacyShard> shards = grid.places().stream().map(Place::shard).toList();
         return legacy(grid, "Megatron legacy", map(weights), rankViews(grid), ignored(shards));
     }
@@ -259,7 +259,7 @@ final class Opening {
         }
         ModelConfig config = ModelConfig.of(sidecars, args(grid));
         Family family = Family.load(config.modelType());
-        LegacyReader reader = reader(grid, family);
+        LegacyReader reader = reader(grid, config, family);
         OptimizerJoin join =
                 weights(config, args(grid), family, reader.read(), true).optimizer();
         JsonNode settings = LegacyStates.join(states, reader, join);

@@ -9,8 +9,9 @@ import tools.jackson.databind.JsonNode;
 /// ordered, and what Hugging Face calls the parts.
 ///
 /// `oneRow` is the name of a head that has one row where the embedding has one per word: the head of a value
-/// model.
-record Rule(NamePattern from, Split tp, RowOrder rows, List<String> to, Optional<String> oneRow) {
+/// model. `rowsOf` are keys of `config.json` whose sum is how many rows the whole has; it tells how ranks hold
+/// what versions of Megatron hold in two ways.
+record Rule(NamePattern from, Split tp, RowOrder rows, List<String> to, Optional<String> oneRow, List<String> rowsOf) {
     /// How tensor-parallel ranks hold the tensor.
     enum Split {
         /// Every rank holds all of it.
@@ -19,8 +20,8 @@ record Rule(NamePattern from, Split tp, RowOrder rows, List<String> to, Optional
         ROWS,
         /// Rank after rank, whole columns.
         COLUMNS,
-        /// Not known.
-        UNKNOWN
+        /// Whole rows of it or all of it: [Rule#rowsOf] tells.
+        ROWS_OR_SAME
     }
 
     /// What the rows are.
@@ -37,6 +38,7 @@ record Rule(NamePattern from, Split tp, RowOrder rows, List<String> to, Optional
 
     Rule {
         to = List.copyOf(to);
+        rowsOf = List.copyOf(rowsOf);
         int parts = switch (rows) {
             case WHOLE, VOCABULARY -> 1;
             case GATE_UP -> 2;
@@ -53,7 +55,21 @@ record Rule(NamePattern from, Split tp, RowOrder rows, List<String> to, Optional
                 Split.valueOf(constant(node.path("tp").asString("same"))),
                 RowOrder.valueOf(constant(node.path("layout").asString("whole"))),
                 node.path("to").valueStream().map(JsonNode::asString).toList(),
-                node.path("one-row").asStringOpt());
+                node.path("one-row").asStringOpt(),
+                node.path("rows-of").valueStream().map(JsonNode::asString).toList());
+    }
+
+    /// How tensor-parallel ranks hold the tensor, where one holds `localRows` of it and all `ways` of them
+    /// `config` says how many; nothing where neither way fits.
+    Optional<Split> split(long localRows, int ways, ModelConfig config) {
+        if (tp != Split.ROWS_OR_SAME) {
+            return Optional.of(tp);
+        }
+        Optional<Long> whole = config.sum(rowsOf);
+        if (whole.filter(w -> w == localRows).isPresent()) {
+            return Optional.of(Split.SAME);
+        }
+        return whole.filter(w -> w == Math.multiplyExact(localRows, ways)).map(w -> Split.ROWS);
     }
 
     private static String constant(String text) {

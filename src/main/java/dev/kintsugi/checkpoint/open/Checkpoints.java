@@ -4,6 +4,7 @@ import dev.kintsugi.checkpoint.Checkpoint;
 import dev.kintsugi.checkpoint.CheckpointFormat;
 import dev.kintsugi.checkpoint.OpenOptions;
 import dev.kintsugi.checkpoint.OptimizerCheckpoint;
+import dev.kintsugi.checkpoint.TrainingStep;
 import dev.kintsugi.checkpoint.colossalai.ColossalAiFormat;
 import dev.kintsugi.checkpoint.dcp.DcpFormat;
 import dev.kintsugi.checkpoint.deepspeed.DeepSpeedFormat;
@@ -102,7 +103,20 @@ public final class Checkpoints {
                         "open them one by one");
             }
         }
+        options.iteration().ifPresent(step -> located.forEach(path -> checkIs(step, path, format)));
         return new Located(located, format);
+    }
+
+    /// A format that does not choose among steps has but one at `path`: it must be the one that was asked for.
+    private static void checkIs(long step, Path path, CheckpointFormat format) {
+        Path absolute = path.toAbsolutePath().normalize();
+        if (!format.choosesStep() && !TrainingStep.isNamedBy(absolute, absolute.getRoot(), step)) {
+            throw new Fault(
+                    Code.K1003,
+                    path + " is not named by step " + step,
+                    "a checkpoint of format " + format.name() + " is one step, and no directory above it says which",
+                    "leave --iteration out, or open the directory of that step");
+        }
     }
 
     /// Whether a checkpoint of the format named `format` lies at `path` or below it.
@@ -170,6 +184,15 @@ public final class Checkpoints {
         walk(path, options, 1, found, new int[] {0});
         if (found.isEmpty()) {
             throw nothingIn(path);
+        }
+        if (found.size() > 1 && options.iteration().isPresent()) {
+            long step = options.iteration().getAsLong();
+            List<Path> ofStep = found.stream()
+                    .filter(p -> TrainingStep.isNamedBy(p, path, step))
+                    .toList();
+            if (ofStep.size() == 1) {
+                return ofStep.getFirst();
+            }
         }
         if (found.size() > 1) {
             throw new Fault(

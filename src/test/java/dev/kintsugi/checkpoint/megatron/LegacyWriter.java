@@ -22,7 +22,24 @@ import java.util.regex.Pattern;
 /// @param layersPerStage layers of pipeline stage `p` in virtual stage `v`, as `[v][p]`
 /// @param grouping how the optimizer groups its parameters
 @SuppressWarnings("ArrayRecordComponent")
-record LegacyWriter(RandomModel model, int ep, int etp, int[][] layersPerStage, boolean grouped, Grouping grouping) {
+record LegacyWriter(
+        RandomModel model,
+        int ep,
+        int etp,
+        int[][] layersPerStage,
+        Experts grouped,
+        boolean hasArgs,
+        Grouping grouping) {
+    /// How a rank keeps its experts.
+    enum Experts {
+        /// A module each.
+        LOCAL,
+        /// A numbered weight each.
+        NUMBERED,
+        /// All in one matrix, each transposed.
+        ONE_MATRIX
+    }
+
     private static final Pattern EXPERT = Pattern.compile("mlp\\.experts\\.experts\\.(\\d+)\\.(.*)\\.weight");
 
     void write(Path directory) throws IOException {
@@ -60,7 +77,9 @@ record LegacyWriter(RandomModel model, int ep, int etp, int[][] layersPerStage, 
         args.put("untie_embeddings_and_output_weights", !model.tied);
         args.put("swiglu", true);
         Map<String, Object> root = new LinkedHashMap<>();
-        root.put("args", new Built(new Global("argparse", "Namespace"), args));
+        if (hasArgs) {
+            root.put("args", new Built(new Global("argparse", "Namespace"), args));
+        }
         root.put("checkpoint_version", 3.0);
         root.put("iteration", 7);
         int virtual = layersPerStage.length;
@@ -99,6 +118,7 @@ record LegacyWriter(RandomModel model, int ep, int etp, int[][] layersPerStage, 
         for (int local = 0; local < layersPerStage[chunk][stage]; local++) {
             String prefix = "decoder.layers." + local + ".";
             state.put(prefix + "self_attention._extra_state", null);
+            Map<String, List<Matrix>> transposed = new LinkedHashMap<>();
             for (Piece piece : model.inLayers.get(first + local)) {
                 Matcher expert = EXPERT.matcher(piece.name());
                 if (!expert.matches()) {
@@ -107,13 +127,29 @@ record LegacyWriter(RandomModel model, int ep, int etp, int[][] layersPerStage, 
                 }
                 int number = Integer.parseInt(expert.group(1));
                 int perRank = model.experts / ep;
-                if (number / perRank == epRank) {
-                    String name = grouped
+                if (number / perRank == epRank && grouped == Experts.ONE_MATRIX) {
+                    transposed
+                            .computeIfAbsent(expert.group(2), n -> new ArrayList<>())
+                            .add(piece.local(etpRank, etp).transposed());
+                } else if (number / perRank == epRank) {
+                    String name = grouped == Experts.NUMBERED
                             ? "mlp.experts." + expert.group(2) + ".weight" + number % perRank
                             : "mlp.experts.local_experts." + number % perRank + "." + expert.group(2) + ".weight";
                     put(state, prefix + name, piece, etpRank, etp);
                 }
             }
+            transposed.forEach((name, matrices) -> {
+                Matrix all = Matrix.below(matrices.toArray(Matrix[]::new));
+                boolean first1 = name.equals("linear_fc1");
+                int hidden = first1
+                        ? matrices.getFirst().rows()
+                        : matrices.getFirst().columns();
+                int others = all.elements().length / hidden;
+                Matrix shaped = first1 ? all.shaped(hidden, others) : all.shaped(others, hidden);
+                state.put(
+                        prefix + "mlp.experts." + (first1 ? "weight1" : "weight2"),
+                        new Values(shaped.shape(), shaped.elements()));
+            });
         }
         return state;
     }

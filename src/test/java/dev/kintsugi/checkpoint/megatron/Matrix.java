@@ -36,6 +36,21 @@ record Matrix(int rows, int columns, short[] elements) {
         return new Matrix(rows, count, cut);
     }
 
+    Matrix transposed() {
+        short[] turned = new short[elements.length];
+        for (int row = 0; row < rows; row++) {
+            for (int column = 0; column < columns; column++) {
+                turned[column * rows + row] = elements[row * columns + column];
+            }
+        }
+        return new Matrix(columns, rows, turned);
+    }
+
+    /// The same elements in another shape.
+    Matrix shaped(int otherRows, int otherColumns) {
+        return new Matrix(otherRows, otherColumns, elements);
+    }
+
     static Matrix below(Matrix... parts) {
         int rows = 0;
         int at = 0;

@@ -7,6 +7,7 @@ import dev.kintsugi.Golden;
 import dev.kintsugi.checkpoint.Checkpoint;
 import dev.kintsugi.checkpoint.OpenOptions;
 import dev.kintsugi.checkpoint.OptimizerCheckpoint;
+import dev.kintsugi.checkpoint.megatron.LegacyWriter.Experts;
 import dev.kintsugi.checkpoint.megatron.OptimizerWriter.Grouping;
 import dev.kintsugi.checkpoint.open.Checkpoints;
 import dev.kintsugi.tensor.DType;
@@ -111,15 +112,17 @@ class MegatronPropertiesTest {
         if (layers == 0) {
             stages[0][0] = layers = 1;
         }
-        RandomModel model = new RandomModel(random, tp, ep, layers, random.nextBoolean());
+        RandomModel model = new RandomModel(random, tp, ep, layers, random.nextBoolean(), random.nextInt(4) == 0);
         boolean moe = model.experts > 0;
         int etp = random.nextBoolean() && tp <= ep && ep % tp == 0 ? 1 : tp;
         String what = "seed " + seed + ": " + model.modelType + " tp " + tp + " ep " + ep + " etp " + etp + " stages "
                 + Arrays.deepToString(stages);
         Path step = sidecars(model).resolve("iter_0000007");
         Grouping grouping = Grouping.values()[random.nextInt(3)];
-        what += " " + grouping;
-        new LegacyWriter(model, moe ? ep : 1, moe ? etp : tp, stages, random.nextBoolean(), grouping).write(step);
+        Experts experts = Experts.values()[random.nextInt(3)];
+        boolean args = etp < tp || (ep > 1 && stages[0].length > 1) || random.nextBoolean();
+        what += " " + grouping + " " + experts + (args ? "" : ", no args");
+        new LegacyWriter(model, moe ? ep : 1, moe ? etp : tp, stages, experts, args, grouping).write(step);
         Files.writeString(directory.resolve("latest_checkpointed_iteration.txt"), "7");
         assertHolds(model, directory, what);
         assertOptimizerHolds(model, directory, List.of("exp_avg", "fp32", "step"), what);
@@ -130,8 +133,8 @@ class MegatronPropertiesTest {
         long seed = new Random().nextLong();
         Random random = new Random(seed);
         int tp = 1 + random.nextInt(4);
-        RandomModel model =
-                new RandomModel(random, tp, 1 + random.nextInt(3), 1 + random.nextInt(4), random.nextBoolean());
+        RandomModel model = new RandomModel(
+                random, tp, 1 + random.nextInt(3), 1 + random.nextInt(4), random.nextBoolean(), random.nextInt(4) == 0);
         DistWriter.Form form = DistWriter.Form.values()[random.nextInt(3)];
         if (model.denseFirst && form == DistWriter.Form.STACKED) {
             form = DistWriter.Form.PER_LAYER;

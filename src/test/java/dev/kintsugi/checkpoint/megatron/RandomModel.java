@@ -61,9 +61,16 @@ final class RandomModel {
     private final int headDim;
     private final int hidden;
     private final boolean fused;
+    /// How ranks split the down projections of latent attention.
+    private final Split down;
 
     /// `fused` for the names of Transformer Engine, where norms belong to the linear layer behind them.
     RandomModel(Random random, int tp, int ep, int layers, boolean fused) {
+        this(random, tp, ep, layers, fused, false);
+    }
+
+    /// The same with multi-head latent attention, if `latent`.
+    RandomModel(Random random, int tp, int ep, int layers, boolean fused, boolean latent) {
         this.random = random;
         this.tp = tp;
         this.layers = layers;
@@ -75,9 +82,11 @@ final class RandomModel {
         int multiple = tp * (1 + random.nextInt(4));
         this.words = 1 + random.nextInt(20);
         this.paddedWords = (words + multiple - 1) / multiple * multiple;
-        this.modelType =
+        String drawn =
                 List.of("llama", "qwen2", "qwen3", "qwen2_moe", "qwen3_moe").get(random.nextInt(ep > 1 ? 3 : 0, 5));
-        this.experts = modelType.endsWith("moe") ? ep * (1 + random.nextInt(3)) : 0;
+        this.modelType = latent ? "deepseek_v3" : drawn;
+        this.down = latent && random.nextBoolean() ? Split.ROWS : Split.SAME;
+        this.experts = latent || modelType.endsWith("moe") ? ep * (1 + random.nextInt(3)) : 0;
         this.tied = random.nextInt(3) == 0;
         this.denseFirst = experts > 0 && random.nextInt(3) == 0;
         Matrix embedding = vocabulary("embedding.word_embeddings.weight", "model.embed_tokens.weight");
@@ -95,8 +104,9 @@ final class RandomModel {
     String config() {
         return """
             {"model_type": "%s", "num_attention_heads": %d, "num_key_value_heads": %d, "head_dim": %d,
-             "vocab_size": %d, "num_hidden_layers": %d, "tie_word_embeddings": %s}
-            """.formatted(modelType, heads, groups, headDim, words, layers, tied);
+             "vocab_size": %d, "num_hidden_layers": %d, "tie_word_embeddings": %s, "q_lora_rank": %d,
+             "kv_lora_rank": %d, "qk_rope_head_dim": %d}
+            """.formatted(modelType, heads, groups, headDim, words, layers, tied, 2 * tp, 3 * tp, headDim * tp);
     }
 
     private Matrix put(String name, int rows, int columns) {
@@ -116,11 +126,16 @@ final class RandomModel {
         List<Piece> pieces = new ArrayList<>();
         String prefix = "model.layers." + layer + ".";
         boolean moe = experts > 0 && !(denseFirst && layer == 0);
+        boolean latent = modelType.startsWith("deepseek");
         pieces.add(new Piece(
-                fused ? "self_attention.linear_qkv.layer_norm_weight" : "input_layernorm.weight",
+                fused && !latent ? "self_attention.linear_qkv.layer_norm_weight" : "input_layernorm.weight",
                 put(prefix + "input_layernorm.weight", hidden, 0),
                 Split.SAME));
-        pieces.add(new Piece("self_attention.linear_qkv.weight", attention(prefix, "weight", hidden), Split.ROWS));
+        if (latent) {
+            latentAttention(pieces, prefix + "self_attn.");
+        } else {
+            pieces.add(new Piece("self_attention.linear_qkv.weight", attention(prefix, "weight", hidden), Split.ROWS));
+        }
         if (modelType.startsWith("qwen2")) {
             pieces.add(new Piece("self_attention.linear_qkv.bias", attention(prefix, "bias", 0), Split.ROWS));
         }
@@ -148,6 +163,9 @@ final class RandomModel {
         for (int expert = 0; expert < experts; expert++) {
             mlp(pieces, "mlp.experts.experts." + expert + ".", prefix + "mlp.experts." + expert + ".");
         }
+        if (modelType.startsWith("deepseek")) {
+            mlp(pieces, "mlp.shared_experts.", prefix + "mlp.shared_experts.");
+        }
         if (modelType.equals("qwen2_moe")) {
             mlp(pieces, "mlp.shared_experts.", prefix + "mlp.shared_expert.");
             pieces.add(new Piece(
@@ -156,6 +174,35 @@ final class RandomModel {
                     Split.SAME));
         }
         return pieces;
+    }
+
+    private void latentAttention(List<Piece> pieces, String prefix) {
+        latent(pieces, "q", "down_proj.weight", put(prefix + "q_a_proj.weight", 2 * tp, hidden), down);
+        latent(
+                pieces,
+                "q",
+                fused ? "up_proj.layer_norm_weight" : "",
+                put(prefix + "q_a_layernorm.weight", 2 * tp, 0),
+                Split.SAME);
+        latent(pieces, "q", "up_proj.weight", put(prefix + "q_b_proj.weight", heads * headDim, 2 * tp), Split.ROWS);
+        int rank = 3 * tp;
+        int compressed = rank + headDim * tp;
+        latent(pieces, "kv", "down_proj.weight", put(prefix + "kv_a_proj_with_mqa.weight", compressed, hidden), down);
+        latent(
+                pieces,
+                "kv",
+                fused ? "up_proj.layer_norm_weight" : "",
+                put(prefix + "kv_a_layernorm.weight", rank, 0),
+                Split.SAME);
+        latent(pieces, "kv", "up_proj.weight", put(prefix + "kv_b_proj.weight", heads * headDim, rank), Split.ROWS);
+    }
+
+    /// A piece of the `q` or `kv` side; the norm has no name in the linear layer unless it is fused with it.
+    private static void latent(List<Piece> pieces, String side, String name, Matrix matrix, Split split) {
+        pieces.add(new Piece(
+                "self_attention." + (name.isEmpty() ? side + "_layernorm.weight" : "linear_" + side + "_" + name),
+                matrix,
+                split));
     }
 
     private Matrix attention(String prefix, String kind, int columns) {

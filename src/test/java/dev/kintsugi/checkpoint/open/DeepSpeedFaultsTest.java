@@ -2,6 +2,7 @@ package dev.kintsugi.checkpoint.open;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -72,6 +73,38 @@ class DeepSpeedFaultsTest {
         Fault fault = refused(input);
         assertEquals(Code.K2002, fault.code());
         assertTrue(fault.why().contains("global_step1"), fault.why());
+    }
+
+    @Test
+    void theStepAskedForIsOpenedWhateverLatestSays() throws IOException {
+        Path input = copy("zero2_fp32_w2_two_saves");
+        byte[] last = bytes(input, OpenOptions.defaults());
+        byte[] first = bytes(input, OpenOptions.defaults().withIteration(1));
+        assertArrayEquals(last, bytes(input, OpenOptions.defaults().withIteration(3)));
+        assertArrayEquals(
+                first,
+                bytes(input.resolve("global_step1"), OpenOptions.defaults().withIteration(1)));
+        assertFalse(Arrays.equals(last, first));
+        Files.delete(input.resolve("latest"));
+        assertArrayEquals(first, bytes(input, OpenOptions.defaults().withIteration(1)));
+    }
+
+    @Test
+    void aStepThatIsNotThereIsRefusedByNumber() throws IOException {
+        Path input = copy("zero2_fp32_w2_two_saves");
+        OpenOptions seven = OpenOptions.defaults().withIteration(7);
+        Fault fault = assertThrows(Fault.class, () -> bytes(input, seven));
+        assertEquals(Code.K2001, fault.code());
+        assertTrue(fault.what().contains("no tag of step 7"), fault.what());
+        assertTrue(fault.why().contains("global_step1, global_step3"), fault.why());
+        Fault other = assertThrows(Fault.class, () -> bytes(input.resolve("global_step1"), seven));
+        assertEquals(Code.K1003, other.code());
+    }
+
+    private static byte[] bytes(Path path, OpenOptions options) {
+        try (Checkpoint checkpoint = Checkpoints.open(List.of(path), options, Job.quiet())) {
+            return Golden.bytes(checkpoint.tensors().tensor("model.norm.weight"), 1 << 16);
+        }
     }
 
     @Test
