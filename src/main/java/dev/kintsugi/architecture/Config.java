@@ -84,6 +84,11 @@ public final class Config {
         return text;
     }
 
+    /// What is at the top, by key.
+    public JsonNode root() {
+        return root;
+    }
+
     /// The same with the values of `edits`, JSON by key, at the top; the text stays that of the file.
     Config with(Map<String, String> edits) {
         if (edits.isEmpty()) {

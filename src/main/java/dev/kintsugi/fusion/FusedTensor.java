@@ -9,8 +9,11 @@ import dev.kintsugi.tensor.TensorSpec;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /// A tensor that is computed from those of several models when it is read.
 ///
@@ -77,6 +80,25 @@ public final class FusedTensor implements Tensor {
         if (elementCount == 0) {
             return;
         }
+        int width = spec.dtype().byteWidth();
+        sweep(firstElement, elementCount, (fused, skip, count, at) -> {
+            if (skip > 0) {
+                System.arraycopy(fused, skip, fused, 0, count);
+            }
+            if (!allowNonFinite) {
+                checkFinite(fused, count);
+            }
+            long byteOffset = (at - firstElement) * width;
+            Elements.fromDoubles(spec.dtype(), fused, target.asSlice(byteOffset, (long) count * width), count);
+        });
+    }
+
+    /// Takes computed elements: `fused[skip..skip + count)` are those from element `at` of the tensor on.
+    private interface Taker {
+        void take(double[] fused, int skip, int count, long at);
+    }
+
+    private void sweep(long firstElement, long elementCount, Taker taker) {
         Kernel.Combiner combine = combiner.get();
         long alignment = combine.alignment();
         long from = firstElement / alignment * alignment;
@@ -85,44 +107,68 @@ public final class FusedTensor implements Tensor {
         int capacity = (int) Math.min(Sources.blockElements(alignment), alignedEnd - from);
         Sources.Reader reader = task.sources().reader(capacity);
         double[] fused = new double[capacity];
-        int width = spec.dtype().byteWidth();
         for (long first = from; first < alignedEnd; first += capacity) {
             int count = (int) Math.min(capacity, alignedEnd - first);
             combine.combine(reader.read(first, count), fused);
             int skip = (int) Math.max(0, firstElement - first);
             int wanted = (int) Math.min(count, end - first) - skip;
-            if (skip > 0) {
-                System.arraycopy(fused, skip, fused, 0, wanted);
-            }
-            if (!allowNonFinite) {
-                checkFinite(fused, wanted, first + skip);
-            }
-            long at = (first + skip - firstElement) * width;
-            Elements.fromDoubles(spec.dtype(), fused, target.asSlice(at, (long) wanted * width), wanted);
+            taker.take(fused, skip, wanted, first + skip);
         }
     }
 
-    private void checkFinite(double[] values, int count, long first) {
+    private void checkFinite(double[] values, int count) {
         double border = overflowBorder(spec.dtype());
         int bad = 0;
-        int firstBad = 0;
-        for (int j = count - 1; j >= 0; j--) {
-            if (!(Math.abs(values[j]) < border)) {
-                bad++;
-                firstBad = j;
-            }
+        for (int j = 0; j < count; j++) {
+            bad += Math.abs(values[j]) < border ? 0 : 1;
         }
         if (bad > 0) {
-            throw new Fault(
-                    Code.K7004,
-                    String.format(
-                            "%s: %d of %d elements from %d on are not finite in %s; element %d is %s",
-                            task.name(), bad, count, first, spec.dtype(), first + firstBad, values[firstBad]),
-                    Double.isFinite(values[firstBad])
-                            ? "the result is larger than " + spec.dtype() + " holds"
-                            : "a model holds NaN or Inf there, or the method's numbers have no limit",
-                    "find the model with: stats; or fuse with a wider --dtype, or --allow-non-finite");
+            throw notFinite(border);
         }
+    }
+
+    /// Counts over the whole tensor: what is wrong with it is asked once, and a block tells little.
+    private Fault notFinite(double border) {
+        long[] counts = new long[3];
+        long[] first = {-1};
+        double[] firstValue = new double[1];
+        sweep(0, spec.elementCount(), (fused, skip, count, at) -> {
+            for (int j = skip; j < skip + count; j++) {
+                double value = fused[j];
+                if (Math.abs(value) < border) {
+                    continue;
+                }
+                counts[Double.isNaN(value) ? 0 : Double.isInfinite(value) ? 1 : 2]++;
+                if (first[0] < 0) {
+                    first[0] = at + j - skip;
+                    firstValue[0] = value;
+                }
+            }
+        });
+        return new Fault(
+                Code.K7004,
+                String.format(
+                        Locale.ROOT,
+                        "%s: %d of %d elements are not finite in %s (%s); the first is element %d, %s",
+                        task.name(),
+                        counts[0] + counts[1] + counts[2],
+                        spec.elementCount(),
+                        spec.dtype(),
+                        kinds(counts),
+                        first[0],
+                        firstValue[0]),
+                counts[0] + counts[1] == 0
+                        ? "the result is larger than " + spec.dtype() + " holds"
+                        : "a model holds NaN or Inf there, or the method's numbers have no limit",
+                "find the model with: stats; or fuse with a wider --dtype, or --allow-non-finite");
+    }
+
+    private static String kinds(long[] counts) {
+        String[] names = {"NaN", "Inf", "too large"};
+        return IntStream.range(0, names.length)
+                .filter(i -> counts[i] > 0)
+                .mapToObj(i -> counts[i] + " " + names[i])
+                .collect(Collectors.joining(", "));
     }
 
     /// The least magnitude that rounds to infinity.

@@ -5,6 +5,7 @@ import dev.kintsugi.fault.Fault;
 import dev.kintsugi.selector.Nearest;
 import dev.kintsugi.tensor.DType;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -17,26 +18,47 @@ import java.util.function.UnaryOperator;
 /// A merge configuration as mergekit reads it.
 ///
 /// Read: `merge_method`, `models` or `slices`, `base_model`, `parameters` with gradients and filters, `dtype`,
-/// `out_dtype`. Refused: tokenizers, chat templates, modules and LoRA paths, which would change more than
-/// weights. `dtype` alone is the dtype of the result; the arithmetic is wider anyway.
+/// `out_dtype`, and `name`, by which another configuration of the same file may name this one's result as a
+/// model. `tokenizer_source: base` and `union`, also as `tokenizer: {source: …}`, hold where the models have one
+/// vocabulary already; whoever reads the tokenizers sees to that. Refused: other tokenizers, chat templates and
+/// modules, which would change more than weights. `dtype` alone is the dtype of the result; the arithmetic is
+/// wider anyway.
 /// **Errors.** [Fault] `K7006` for what cannot be read, an unknown key with the key that may have been meant;
 /// `K7001` and `K7002` for methods and options.
 /// **Source.** `mergekit/config.py`.
 public record MergeConfig(
+        Optional<String> name,
         Method method,
         List<Slice> slices,
         boolean wholeModels,
         Optional<String> baseModel,
         Map<String, Setting> parameters,
-        Optional<DType> dtype) {
-    private static final List<String> KEYS =
-            List.of("merge_method", "models", "slices", "base_model", "parameters", "dtype", "out_dtype");
+        Optional<DType> dtype,
+        Optional<TokenizerSource> tokenizer) {
+    private static final List<String> KEYS = List.of(
+            "name",
+            "merge_method",
+            "models",
+            "slices",
+            "base_model",
+            "parameters",
+            "dtype",
+            "out_dtype",
+            "tokenizer_source",
+            "tokenizer");
     private static final Map<String, String> REFUSED = Map.of(
-            "tokenizer_source", "vocabularies are not merged",
-            "tokenizer", "vocabularies are not merged",
+            "tokens", "vocabularies are not merged",
+            "pad_to_multiple_of", "embeddings keep their rows",
             "chat_template", "sidecar files are copied as they are",
-            "modules", "only models of one module are merged",
-            "name", "only one merge is read from a file");
+            "modules", "only models of one module are merged");
+
+    /// Whose tokens the result is to have.
+    public enum TokenizerSource {
+        /// Those of the base, or of the first model.
+        BASE,
+        /// Those of all models.
+        UNION
+    }
 
     /// Some layers of some models; `sources` in order.
     public record Slice(List<Source> sources, Map<String, Setting> parameters) {
@@ -76,12 +98,42 @@ public record MergeConfig(
                             .toList(),
                     slice.parameters()));
         }
-        return new MergeConfig(method, renamed, wholeModels, baseModel.map(names), parameters, dtype);
+        return new MergeConfig(name, method, renamed, wholeModels, baseModel.map(names), parameters, dtype, tokenizer);
     }
 
-    /// Reads the text of a configuration file.
+    /// Reads the text of a configuration file that holds one configuration.
     public static MergeConfig parse(String yaml) {
-        Map<String, Object> root = map(YamlReader.read(yaml), "the configuration");
+        List<MergeConfig> all = parseAll(yaml);
+        if (all.size() > 1) {
+            throw fault("the file holds " + all.size() + " configurations", "one is read here", "take one out");
+        }
+        return all.getFirst();
+    }
+
+    /// Reads the text of a configuration file. Of several configurations all but one have a name, each its own.
+    public static List<MergeConfig> parseAll(String yaml) {
+        List<MergeConfig> all =
+                YamlReader.documents(yaml).stream().map(MergeConfig::of).toList();
+        Set<String> names = new HashSet<>();
+        for (MergeConfig config : all) {
+            if (config.name().filter(n -> !names.add(n)).isPresent()) {
+                throw fault(
+                        "two configurations are named " + config.name().get(),
+                        "a name stands for the result of one",
+                        "rename one");
+            }
+        }
+        if (all.size() > 1 && names.size() != all.size() - 1) {
+            throw fault(
+                    "of " + all.size() + " configurations " + (all.size() - names.size()) + " have no name",
+                    "the one without a name is the result, the others are steps towards it",
+                    "give all but one a name");
+        }
+        return all;
+    }
+
+    private static MergeConfig of(Object document) {
+        Map<String, Object> root = map(document, "the configuration");
         checkKeys(root.keySet(), KEYS, "the configuration");
         if (root.containsKey("models") == root.containsKey("slices")) {
             throw fault(
@@ -95,16 +147,36 @@ public record MergeConfig(
                 ? List.of(new Slice(sources(required(root, "models"), method, false), Map.of()))
                 : slices(required(root, "slices"), method);
         String base = word(root.getOrDefault("base_model", ""), "base_model");
-        if (!base.isEmpty()) {
-            checkPath(base);
-        }
+        String name = word(root.getOrDefault("name", ""), "name");
         return new MergeConfig(
+                name.isEmpty() ? Optional.empty() : Optional.of(name),
                 method,
                 slices,
                 whole,
                 base.isEmpty() ? Optional.empty() : Optional.of(base),
                 parameters(root.getOrDefault("parameters", Map.of()), method),
-                dtype(root, "out_dtype").or(() -> dtype(root, "dtype")));
+                dtype(root, "out_dtype").or(() -> dtype(root, "dtype")),
+                tokenizer(root));
+    }
+
+    private static Optional<TokenizerSource> tokenizer(Map<String, Object> root) {
+        Object source = root.getOrDefault("tokenizer_source", "");
+        if (root.containsKey("tokenizer")) {
+            Map<String, Object> tokenizer = map(required(root, "tokenizer"), "tokenizer");
+            checkKeys(tokenizer.keySet(), List.of("source"), "tokenizer");
+            source = required(tokenizer, "source");
+        }
+        String word = word(source, "the source of the tokenizer");
+        return switch (word) {
+            case "" -> Optional.empty();
+            case "base" -> Optional.of(TokenizerSource.BASE);
+            case "union" -> Optional.of(TokenizerSource.UNION);
+            default ->
+                throw fault(
+                        "the tokenizer of " + word + " is not taken",
+                        "the result has the tokenizer of its base, or of the first model",
+                        "give base, and copy the other's tokenizer files to the result");
+        };
     }
 
     private static Optional<DType> dtype(Map<String, Object> root, String key) {
@@ -151,7 +223,6 @@ public record MergeConfig(
                     layers ? List.of("model", "layer_range", "parameters") : List.of("model", "parameters"),
                     "a model");
             String model = word(required(entry, "model"), "model");
-            checkPath(model);
             Map<String, Setting> parameters = parameters(entry.getOrDefault("parameters", Map.of()), method);
             int[] range = layers ? range(required(entry, "layer_range")) : new int[] {0, 0};
             sources.add(new Source(model, range[0], range[1], parameters));
@@ -175,15 +246,6 @@ public record MergeConfig(
                     Code.K7006, "layer_range is " + value, "it holds no numbers", "give [first, end), as in [0, 8]", e);
         }
         throw fault("layer_range is " + value, "it is no range", "give [first, end), as in [0, 8]");
-    }
-
-    private static void checkPath(String model) {
-        if (model.contains("+")) {
-            throw fault(
-                    "the model " + model + " names a LoRA adapter",
-                    "an adapter is merged into its base first",
-                    "open the base with its adapter as a model, and name that");
-        }
     }
 
     private static Map<String, Setting> parameters(Object value, Method method) {
@@ -229,7 +291,7 @@ public record MergeConfig(
             if (known.contains(key)) {
                 continue;
             }
-            if (REFUSED.containsKey(key) && known == KEYS) {
+            if (REFUSED.containsKey(key)) {
                 throw fault(
                         "the key " + key + " is not followed",
                         REFUSED.get(key) + " here",

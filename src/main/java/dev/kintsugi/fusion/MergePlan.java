@@ -96,6 +96,19 @@ public final class MergePlan {
         return StateDict.of(result);
     }
 
+    /// Of which layer of its first source each layer of the result is made; empty for whole models, whose
+    /// layers stay what they are.
+    public List<Integer> layerSources() {
+        List<Integer> layers = new ArrayList<>();
+        for (Slice slice : config.wholeModels() ? List.<Slice>of() : config.slices()) {
+            Source first = slice.sources().getFirst();
+            for (int layer = first.firstLayer(); layer < first.endLayer(); layer++) {
+                layers.add(layer);
+            }
+        }
+        return layers;
+    }
+
     private static StateDict dict(Map<String, StateDict> models, Source source) {
         return Objects.requireNonNull(models.get(source.model()));
     }

@@ -9,6 +9,9 @@ import java.util.Locale;
 ///
 /// **Source.** `mergekit/merge_methods/{slerp,nuslerp,multislerp,karcher}.py`.
 final class Spherical {
+    /// Below this the divisor of model stock is what rounding left of 0.
+    private static final double LEAST_STOCK_DIVISOR = 1e-6;
+
     private Spherical() {}
 
     /// `[sin((1−t)θ) b + sin(tθ) x] / sin θ`, linear where the two point the same or the opposite way.
@@ -238,7 +241,14 @@ final class Spherical {
                 }
             }
             double cosine = sum / (n * (n - 1) / 2);
-            double t = n * cosine / (1 + (n - 1) * cosine);
+            double divisor = 1 + (n - 1) * cosine;
+            if (divisor < LEAST_STOCK_DIVISOR) {
+                throw task.undefined(
+                        "the changes cancel (mean cosine " + Formulas.number(cosine) + ")",
+                        "model_stock divides by 1 + (N−1)·cosine, which is " + Formulas.number(divisor),
+                        "leave the tensor out with --layers, or fuse it with weighted-average");
+            }
+            double t = n * cosine / divisor;
             double[] c = new double[n];
             Arrays.fill(c, t / n);
             return Coefficients.of(c);

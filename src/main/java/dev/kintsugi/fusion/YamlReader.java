@@ -11,26 +11,39 @@ import java.util.Map;
 /// words, comments. Values come as `Map<String, Object>`, `List<Object>`, `String`; an empty value is the
 /// empty string.
 ///
-/// **Errors.** [Fault] `K7006` with the line for anchors, tags, block text, several documents, tabs and
-/// whatever else is not understood; nothing is guessed.
+/// **Errors.** [Fault] `K7006` with the line for anchors, tags, block text, tabs and whatever else is not
+/// understood; nothing is guessed.
 final class YamlReader {
     private record Line(int number, int indent, String text) {}
 
-    private final List<Line> lines = new ArrayList<>();
+    private final List<Line> lines;
     private int at;
 
-    private YamlReader(String text) {
+    private YamlReader(List<Line> lines) {
+        this.lines = lines;
+    }
+
+    /// The documents of `text`, which lines of `---` part.
+    static List<Object> documents(String text) {
+        List<Object> documents = new ArrayList<>();
+        List<Line> lines = new ArrayList<>();
         int number = 0;
         for (String raw : text.split("\n", -1)) {
             number++;
             String line = withoutComment(raw.endsWith("\r") ? raw.substring(0, raw.length() - 1) : raw);
             String content = line.strip();
-            boolean start = content.equals("---") && lines.isEmpty();
-            if (content.isEmpty() || start) {
+            if (content.equals("...")) {
+                throw fault(number, "ends its document with ...", "leave that line out");
+            }
+            if (content.equals("---")) {
+                if (!lines.isEmpty()) {
+                    documents.add(read(lines));
+                }
+                lines = new ArrayList<>();
                 continue;
             }
-            if (content.equals("---") || content.equals("...")) {
-                throw fault(number, "holds a second document", "give each merge a file of its own");
+            if (content.isEmpty()) {
+                continue;
             }
             int indent = line.length() - line.stripLeading().length();
             if (line.substring(0, indent).contains("\t")) {
@@ -38,16 +51,20 @@ final class YamlReader {
             }
             lines.add(new Line(number, indent, content));
         }
-    }
-
-    static Object read(String text) {
-        YamlReader reader = new YamlReader(text);
-        if (reader.lines.isEmpty()) {
+        if (!lines.isEmpty()) {
+            documents.add(read(lines));
+        }
+        if (documents.isEmpty()) {
             throw fault(1, "is empty", "give a configuration with merge_method and models");
         }
-        Object value = reader.block(reader.lines.getFirst().indent());
-        if (reader.at < reader.lines.size()) {
-            throw fault(reader.lines.get(reader.at).number(), "is indented otherwise than those before", "align it");
+        return documents;
+    }
+
+    private static Object read(List<Line> lines) {
+        YamlReader reader = new YamlReader(lines);
+        Object value = reader.block(lines.getFirst().indent());
+        if (reader.at < lines.size()) {
+            throw fault(lines.get(reader.at).number(), "is indented otherwise than those before", "align it");
         }
         return value;
     }

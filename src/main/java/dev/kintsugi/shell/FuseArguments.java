@@ -98,7 +98,7 @@ final class FuseArguments {
         Model face = face();
         FuseValues values = values();
         Fusion fusion = fusion(values, face);
-        Vocabulary.refuseLoss(method, models, base, fusion.selection());
+        Vocabulary.refuseLoss(method, models, base, fusion.selection(), face, false);
         List<ParentModel> parents = new ArrayList<>(models);
         base.ifPresent(parents::add);
         rest.filter(r -> parents.stream().noneMatch(p -> p.name().equals(r.name())))

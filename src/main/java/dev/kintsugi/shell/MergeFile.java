@@ -1,6 +1,5 @@
 package dev.kintsugi.shell;
 
-import dev.kintsugi.architecture.Config;
 import dev.kintsugi.checkpoint.OpenOptions;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
@@ -8,22 +7,19 @@ import dev.kintsugi.fusion.Fusion;
 import dev.kintsugi.fusion.MergeConfig;
 import dev.kintsugi.fusion.MergePlan;
 import dev.kintsugi.tensor.StateDict;
-import dev.kintsugi.tensor.Tensor;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.OptionalDouble;
-import java.util.TreeSet;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
+import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import tools.jackson.databind.JsonNode;
 
 /// A mergekit configuration, read for `fuse --from`: its models are opened and its merge becomes a fusion.
 ///
@@ -33,12 +29,15 @@ final class MergeFile {
     private static final long MAX_BYTES = 1L << 20;
     private static final List<String> OPTIONS =
             List.of("from", "as", "crop-vocabulary", "redefine", "lora-alpha", "format");
-    private static final Pattern LAYER = Pattern.compile(".*\\.layers\\.(\\d{1,6})\\..*");
 
     private final Invocation call;
     private final Session session;
     private final Path file;
     private final List<String> opened = new ArrayList<>();
+    private final Map<String, MergeConfig> stages = new LinkedHashMap<>();
+    private final Map<String, ParentModel> made = new LinkedHashMap<>();
+    private final Set<String> begun = new HashSet<>();
+    private final Set<String> told = new HashSet<>();
 
     MergeFile(Invocation call) {
         this.call = call;
@@ -60,30 +59,38 @@ final class MergeFile {
     ///
     /// **Errors.** [Fault] `K7006` and what opening and fusing throw.
     FusedModel define(String name) {
-        MergeConfig read = MergeConfig.parse(text());
+        List<MergeConfig> configs = MergeConfig.parseAll(text());
         try {
-            Map<String, String> names = new LinkedHashMap<>();
-            read.models().forEach(path -> names.put(path, nameOf(path)));
-            return fused(name, read.renamed(path -> Objects.requireNonNull(names.get(path))));
+            if (configs.size() == 1) {
+                return fused(name, configs.getFirst());
+            }
+            configs.forEach(config -> config.name().ifPresent(n -> stages.put(n, config)));
+            return fused(
+                    name,
+                    configs.stream().filter(c -> c.name().isEmpty()).findFirst().orElseThrow());
         } catch (Fault fault) {
             opened.reversed().forEach(session::close);
             throw fault;
         }
     }
 
-    private FusedModel fused(String name, MergeConfig config) {
-        OptionalDouble alpha = HubArguments.alpha(call);
+    private FusedModel fused(String name, MergeConfig read) {
+        Map<String, ParentModel> byPath = new LinkedHashMap<>();
+        read.models().forEach(path -> byPath.put(path, parent(path)));
+        MergeConfig config =
+                read.renamed(path -> Objects.requireNonNull(byPath.get(path)).name());
         Map<String, ParentModel> parents = new LinkedHashMap<>();
-        config.models().forEach(n -> parents.put(n, ParentModel.one(n, alpha, session)));
+        byPath.values().forEach(p -> parents.put(p.name(), p));
         boolean crop = call.has("crop-vocabulary");
         List<ParentModel> models = List.copyOf(parents.values());
-        if (!crop) {
-            Vocabulary.refuseLoss(config.method(), models, Optional.empty(), tensor -> true);
+        Model face = face(config, parents);
+        Vocabulary.refuseLoss(config.method(), models, Optional.empty(), tensor -> true, face, crop);
+        if (config.tokenizer().equals(Optional.of(MergeConfig.TokenizerSource.UNION))) {
+            Vocabulary.refuseUnion(models, face);
         }
         MergePlan plan =
                 MergePlan.of(config, n -> Objects.requireNonNull(parents.get(n)).tensors(), crop);
         StateDict tensors = plan.fuse();
-        Model face = face(config, models);
         Optional<Fusion> fusion = plan.whole();
         String command = "fuse --from " + Tokenizer.quote(call.value("from").orElseThrow()) + " --as " + name
                 + (crop ? " --crop-vocabulary" : "");
@@ -92,25 +99,57 @@ final class MergeFile {
         tellRecipe(models, line.orElse(command));
         return new FusedModel(
                 name,
-                line.orElse(command),
+                stages.isEmpty() ? line.orElse(command) : command,
                 new FusedModel.Parents(models, face),
                 fusion,
                 tensors,
-                edits(face, tensors));
+                new LayerEdits(face, plan.layerSources(), tensors).edits());
+    }
+
+    /// The model at `path`: the result of another configuration of the file, or an open model, or one with
+    /// adapters as in `base+adapter`.
+    private ParentModel parent(String path) {
+        MergeConfig stage = stages.get(path);
+        if (stage == null) {
+            return ParentModel.one(nameOf(path), HubArguments.alpha(call), session);
+        }
+        ParentModel known = made.get(path);
+        if (known != null) {
+            return known;
+        }
+        if (!begun.add(path)) {
+            throw new Fault(
+                    Code.K7006,
+                    "the configuration " + path + " is made of itself",
+                    "it names " + String.join(", ", stage.models()),
+                    "let it name models on disk, or configurations that do not need it");
+        }
+        FusedModel fused = fused(path, stage);
+        List<Model> models = new ArrayList<>(List.of(fused.parents().face()));
+        fused.parents().models().stream().filter(m -> !models.contains(m)).forEach(models::add);
+        ParentModel parent = new ParentModel(path, fused.tensors(), models);
+        made.put(path, parent);
+        return parent;
     }
 
     /// The base, or the first model; where that has no `config.json`, the first that has one.
-    private Model face(MergeConfig config, List<ParentModel> models) {
-        Model first = session.model(config.baseModel().orElse(models.getFirst().name()));
-        return Stream.concat(
-                        Stream.of(first), models.stream().map(p -> p.models().getFirst()))
+    private static Model face(MergeConfig config, Map<String, ParentModel> parents) {
+        List<Model> models =
+                parents.values().stream().map(p -> p.models().getFirst()).toList();
+        Model first = config.baseModel()
+                .map(b -> Objects.requireNonNull(parents.get(b)).models().getFirst())
+                .orElse(models.getFirst());
+        return Stream.concat(Stream.of(first), models.stream())
                 .filter(m -> m.sidecars().isPresent())
                 .findFirst()
                 .orElse(first);
     }
 
     private void tellRecipe(List<ParentModel> parents, String last) {
-        parents.forEach(p -> p.models().forEach(m -> session.console().note("recipe: " + m.command())));
+        parents.stream()
+                .flatMap(p -> p.models().stream())
+                .filter(m -> told.add(m.name()))
+                .forEach(m -> session.console().note("recipe: " + m.command()));
         session.console().note("recipe: " + last);
     }
 
@@ -130,7 +169,8 @@ final class MergeFile {
                 "check the path");
     }
 
-    /// The name of the open model at `path`, which is opened if need be.
+    /// The name of the open model at `path`, which is opened if need be. A `+` parts a model from its
+    /// adapters, unless it belongs to the name of what is there.
     private String nameOf(String path) {
         Path directory = file.toAbsolutePath().normalize().getParent();
         Path beside = directory == null ? Opening.path(path) : directory.resolve(Opening.path(path));
@@ -138,6 +178,9 @@ final class MergeFile {
         if (!Files.exists(found)) {
             if (session.models().containsKey(path)) {
                 return path;
+            }
+            if (path.contains("+")) {
+                return Stream.of(path.split("\\+", -1)).map(this::nameOf).collect(Collectors.joining("+"));
             }
             throw new Fault(
                     Code.K1010,
@@ -170,60 +213,5 @@ final class MergeFile {
         } catch (IOException e) {
             return false;
         }
-    }
-
-    /// What `config.json` says of the number of layers and tokens, where the merge has others.
-    private static Map<String, String> edits(Model face, StateDict tensors) {
-        Map<String, String> edits = new LinkedHashMap<>();
-        Optional<Config> config = face.hub().config();
-        if (config.isEmpty() || config.get().find("text_config").isPresent()) {
-            return edits;
-        }
-        int layers = layers(tensors);
-        Optional<Long> said = config.get().integer("num_hidden_layers");
-        if (layers > 0 && said.filter(n -> n != layers).isPresent()) {
-            edits.put("num_hidden_layers", Integer.toString(layers));
-            config.get()
-                    .find("layer_types")
-                    .flatMap(types -> layerTypes(types, layers))
-                    .ifPresent(types -> edits.put("layer_types", types));
-        }
-        Optional<Long> rows = tensors.find("model.embed_tokens.weight")
-                .map(Tensor::spec)
-                .filter(s -> s.shape().ndim() == 2)
-                .map(s -> s.shape().dim(0));
-        if (rows.isPresent()
-                && config.get()
-                        .integer("vocab_size")
-                        .filter(n -> !n.equals(rows.get()))
-                        .isPresent()) {
-            edits.put("vocab_size", Long.toString(rows.get()));
-        }
-        return edits;
-    }
-
-    private static int layers(StateDict tensors) {
-        TreeSet<Integer> layers = new TreeSet<>();
-        for (String name : tensors.names()) {
-            Matcher matcher = LAYER.matcher(name);
-            if (matcher.matches()) {
-                layers.add(Integer.parseInt(matcher.group(1)));
-            }
-        }
-        return layers.isEmpty() ? 0 : layers.last() + 1;
-    }
-
-    /// As many types as there are layers, where all layers are of one type.
-    private static Optional<String> layerTypes(JsonNode types, int layers) {
-        TreeSet<String> kinds = new TreeSet<>();
-        types.forEach(t -> kinds.add(t.asString("")));
-        if (kinds.size() != 1) {
-            return Optional.empty();
-        }
-        List<String> all = new ArrayList<>();
-        for (int i = 0; i < layers; i++) {
-            all.add("    \"" + kinds.first() + "\"");
-        }
-        return Optional.of("[\n" + String.join(",\n", all) + "\n  ]");
     }
 }

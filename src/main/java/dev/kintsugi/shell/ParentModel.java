@@ -140,9 +140,4 @@ record ParentModel(String name, StateDict tensors, List<Model> models) {
         }
         return parents;
     }
-
-    /// Whether it stands for the tensors of a rank.
-    boolean isRank() {
-        return models.size() == 1 && !name.equals(models.getFirst().name());
-    }
 }

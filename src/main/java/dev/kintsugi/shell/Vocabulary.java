@@ -8,31 +8,51 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.function.Predicate;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/// The tokens behind the rows of an embedding.
+/// The tokens behind the rows of an embedding: what a row means, which its number does not say.
 final class Vocabulary {
     private static final String EMBEDDING = "model.embed_tokens.weight";
+    private static final String TOKENIZER = "tokenizer.json";
+    private static final String LEFT_OUT = "--layers '!**.embed_tokens.weight' --layers '!**lm_head.weight'";
     private static final long MAX_BYTES = 256L << 20;
     private static final int SHOWN = 5;
 
     private Vocabulary() {}
 
     /// **Errors.** [Fault] `K7003` where the models' embeddings, if selected, have different numbers of rows,
-    /// with the tokens that the longer ones would lose.
+    /// with the tokens that the longer ones would lose; or where their `tokenizer.json` give a row different
+    /// tokens, with the first of those and the tokens that `face`'s does not have.
+    /// Rows may differ in number if they are `cropped`.
     static void refuseLoss(
-            Method method, List<ParentModel> models, Optional<ParentModel> base, Predicate<String> selection) {
+            Method method,
+            List<ParentModel> models,
+            Optional<ParentModel> base,
+            Predicate<String> selection,
+            Model face,
+            boolean cropped) {
         if (method.name().equals("concatenate") || !selection.test(EMBEDDING)) {
             return;
         }
         List<ParentModel> all = new ArrayList<>(models);
         base.ifPresent(all::add);
+        if (!cropped) {
+            refuseRows(all);
+        }
+        refuseOtherTokens(all, face);
+    }
+
+    private static void refuseRows(List<ParentModel> all) {
         Optional<ParentModel> fewest = Optional.empty();
         Optional<ParentModel> most = Optional.empty();
         for (ParentModel model : all) {
@@ -56,8 +76,86 @@ final class Vocabulary {
                         + fewest.get().name(),
                 "cut to the shorter, " + most.get().name() + " would lose " + Counted.of(lost, "token")
                         + tokens(most.get(), kept, lost),
-                "give the models one vocabulary first, or leave it out:"
-                        + " --layers '!**.embed_tokens.weight' --layers '!**lm_head.weight'");
+                "give the models one vocabulary first, or leave it out: " + LEFT_OUT);
+    }
+
+    private static void refuseOtherTokens(List<ParentModel> all, Model face) {
+        List<Model> models = new ArrayList<>(List.of(face));
+        all.stream().filter(m -> rows(m) > 0).forEach(m -> models.add(m.models().getFirst()));
+        models.removeIf(m -> tokenizer(m).isEmpty());
+        TreeMap<Long, String> kept = new TreeMap<>();
+        for (Model model : models) {
+            Path mine = tokenizer(models.getFirst()).orElseThrow();
+            Path other = tokenizer(model).orElseThrow();
+            if (sameBytes(mine, other)) {
+                continue;
+            }
+            if (kept.isEmpty()) {
+                kept.putAll(read(mine, 0));
+            }
+            refuseOtherTokens(kept, models.getFirst().name(), read(other, 0), model.name());
+        }
+    }
+
+    private static Optional<Path> tokenizer(Model model) {
+        return model.sidecars().map(d -> d.resolve(TOKENIZER)).filter(Files::isRegularFile);
+    }
+
+    private static void refuseOtherTokens(Map<Long, String> kept, String face, Map<Long, String> tokens, String model) {
+        List<Long> moved = new ArrayList<>();
+        tokens.forEach((id, token) -> {
+            if (!token.equals(kept.getOrDefault(id, token))) {
+                moved.add(id);
+            }
+        });
+        if (moved.isEmpty()) {
+            return;
+        }
+        List<String> lost = lost(kept, tokens);
+        throw new Fault(
+                Code.K7003,
+                "the vocabularies of " + face + " and " + model + " differ: row " + moved.getFirst() + " is "
+                        + kept.get(moved.getFirst()) + " in " + face + " and " + tokens.get(moved.getFirst()) + " in "
+                        + model + "; " + Counted.of(moved.size(), "row") + " of that kind",
+                "rows of different tokens would be mixed"
+                        + (lost.isEmpty()
+                                ? ""
+                                : ", and with the tokenizer of " + face + " " + Counted.of(lost.size(), "token")
+                                        + " of " + model + " would be lost: " + shown(lost)),
+                "give the models one vocabulary first, or leave it out: " + LEFT_OUT);
+    }
+
+    /// Those of `tokens` that `kept` does not have.
+    private static List<String> lost(Map<Long, String> kept, Map<Long, String> tokens) {
+        Set<String> known = new HashSet<>(kept.values());
+        return tokens.values().stream().filter(t -> !known.contains(t)).toList();
+    }
+
+    /// **Errors.** [Fault] `K7003` where a model's tokenizer has tokens that `face`'s does not.
+    static void refuseUnion(List<ParentModel> models, Model face) {
+        Optional<Path> mine = tokenizer(face);
+        for (ParentModel model : models) {
+            Optional<Path> other = tokenizer(model.models().getFirst());
+            if (other.isEmpty() || mine.isPresent() && sameBytes(mine.get(), other.get())) {
+                continue;
+            }
+            List<String> lost = lost(mine.map(path -> read(path, 0)).orElse(new TreeMap<>()), read(other.get(), 0));
+            if (!lost.isEmpty()) {
+                throw new Fault(
+                        Code.K7003,
+                        Counted.of(lost.size(), "token") + " of " + model.name() + " would be lost: " + shown(lost),
+                        "the tokenizer of " + face.name() + " does not have them, and vocabularies are not merged here",
+                        "give tokenizer_source: base to go without them");
+            }
+        }
+    }
+
+    private static boolean sameBytes(Path a, Path b) {
+        try {
+            return Files.isSameFile(a, b) || Files.mismatch(a, b) < 0;
+        } catch (IOException e) {
+            return false;
+        }
     }
 
     private static Optional<Shape> shape(ParentModel model) {
@@ -73,38 +171,45 @@ final class Vocabulary {
     }
 
     private static String tokens(ParentModel model, long from, long lost) {
-        List<String> names =
-                model.models().getFirst().sidecars().map(d -> read(d.resolve("tokenizer.json"), from)).stream()
-                        .flatMap(List::stream)
-                        .toList();
+        List<String> names = model.models().getFirst().sidecars().map(d -> read(d.resolve(TOKENIZER), from)).stream()
+                .flatMap(t -> t.values().stream())
+                .toList();
         if (names.isEmpty()) {
             return ", ids " + from + " to " + (from + lost - 1) + " (padding, or named by no tokenizer.json)";
         }
+        return ": " + shown(names);
+    }
+
+    private static String shown(List<String> names) {
         String shown = String.join(" ", names.subList(0, Math.min(SHOWN, names.size())));
-        return ": " + shown + (names.size() > SHOWN ? " and " + (names.size() - SHOWN) + " more" : "");
+        return shown + (names.size() > SHOWN ? " and " + (names.size() - SHOWN) + " more" : "");
     }
 
     /// The tokens of a `tokenizer.json` with ids of `from` and more, by id; none if it cannot be read.
-    private static List<String> read(Path file, long from) {
+    private static SortedMap<Long, String> read(Path file, long from) {
         TreeMap<Long, String> tokens = new TreeMap<>();
         try {
             if (!Files.isRegularFile(file) || Files.size(file) > MAX_BYTES) {
-                return List.of();
+                return tokens;
             }
             JsonNode root = JsonMapper.shared().readTree(Files.readString(file));
-            root.path("model").path("vocab").forEachEntry((token, id) -> {
+            JsonNode vocabulary = root.path("model").path("vocab");
+            vocabulary.forEachEntry((token, id) -> {
                 if (id.asLong(-1) >= from) {
                     tokens.put(id.asLong(), token);
                 }
             });
+            for (long id = from; vocabulary.isArray() && id < vocabulary.size(); id++) {
+                tokens.put(id, vocabulary.get((int) id).path(0).asString(""));
+            }
             root.path("added_tokens").forEach(t -> {
                 if (t.path("id").asLong(-1) >= from) {
                     tokens.put(t.path("id").asLong(), t.path("content").asString(""));
                 }
             });
         } catch (IOException | JacksonException e) {
-            return List.of();
+            return new TreeMap<>();
         }
-        return List.copyOf(tokens.values());
+        return tokens;
     }
 }

@@ -14,6 +14,7 @@ import dev.kintsugi.tensor.DType;
 import dev.kintsugi.tensor.Shape;
 import dev.kintsugi.tensor.StateDict;
 import dev.kintsugi.tensor.Tensor;
+import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -143,12 +144,43 @@ class FusionTest {
         Fusion nan = fusion(
                 "linear", Input.of("a", model("w", f32(1, 2, Double.NaN))), Input.of("b", model("w", f32(1, 2, 3))));
         Fault fault = fault(Code.K7004, () -> Fixtures.doubles(nan.fuse().tensor("w")));
-        assertEquals("w: 1 of 3 elements from 0 on are not finite in F32; element 2 is NaN", fault.what());
+        assertEquals("w: 1 of 3 elements are not finite in F32 (1 NaN); the first is element 2, NaN", fault.what());
         assertTrue(Double.isNaN(Fixtures.doubles(nan.allowingNonFinite().fuse().tensor("w"))[2]));
         Fusion large = fusion("linear", Input.of("a", model("w", f32(70000)))).withDtype(DType.F16);
         assertTrue(fault(Code.K7004, () -> Fixtures.doubles(large.fuse().tensor("w")))
                 .why()
                 .contains("larger than F16"));
+    }
+
+    @Test
+    void whatIsNotFiniteIsCountedByKindOverTheWholeTensorWhateverPartIsRead() {
+        double[] values = new double[100_000];
+        values[7] = Double.NaN;
+        values[40_000] = Double.NEGATIVE_INFINITY;
+        values[99_998] = 1e30;
+        values[99_999] = -1e30;
+        Tensor fused = fusion("linear", Input.of("a", model("w", f32(values))))
+                .withDtype(DType.F16)
+                .fuse()
+                .tensor("w");
+        MemorySegment one = MemorySegment.ofArray(new byte[2]);
+        Fault fault = fault(Code.K7004, () -> fused.read(99_999, 1, one));
+        assertEquals(
+                "w: 4 of 100000 elements are not finite in F16 (1 NaN, 1 Inf, 2 too large); the first is element 7,"
+                        + " NaN",
+                fault.what());
+        fused.read(8, 1, one);
+    }
+
+    @Test
+    void changesThatCancelHaveNoModelStock() {
+        Input base = Input.of("b", model("w", f32(1, 2, 3)));
+        Fusion stock = Fusion.of(
+                Methods.named("model-stock"),
+                List.of(Input.of("a", model("w", f32(2, 3, 5))), Input.of("c", model("w", f32(0, 1, 1)))),
+                Optional.of(base));
+        Fault fault = fault(Code.K7005, () -> Fixtures.doubles(stock.fuse().tensor("w")));
+        assertEquals("w: the changes cancel (mean cosine -1)", fault.what());
     }
 
     @Test

@@ -54,14 +54,17 @@ class MergeConfigTest {
     @ParameterizedTest
     @CsvSource(delimiter = '|', textBlock = """
         dtype: bfloat16       | outdtype: bfloat16          | did you mean out_dtype?
-        dtype: bfloat16       | tokenizer_source: union     | leave it out, then look at the result
+        dtype: bfloat16       | chat_template: auto         | leave it out, then look at the result
+        dtype: bfloat16       | tokenzier_source: base      | did you mean tokenizer_source?
+        dtype: bfloat16       | tokenizer_source: org/e1    | give base, and copy the other's tokenizer files to the result
+        dtype: bfloat16       | tokenizer: {source: union, pad_to_multiple_of: 64} | leave it out, then look at the result
+        dtype: bfloat16       | tokenizer: {source: union, padto: 64} | leave it out
         density: 0.5          | densty: 0.5                 | did you mean density?
         merge_method: ties    | merge_method: tie           | did you mean ties?
         - filter: self_attn   | - fliter: self_attn         | did you mean filter?
-        model: org/e1         | model: org/e1+org/lora      | open the base with its adapter as a model, and name that
         dtype: bfloat16       | dtype: int8                 | give float32, bfloat16 or float16
         dtype: bfloat16       | merge_method: linear        | keep one
-        dtype: bfloat16       | ---                         | give each merge a file of its own
+        dtype: bfloat16       | ...                         | leave that line out
         weight: 1.0           | weight: &w 1.0              | write the value plainly or quote it
         """)
     void refusesWhatItDoesNotFollowAndSaysWhatWasMeant(String right, String wrong, String next) {

@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.kintsugi.fault.Status;
+import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -60,6 +61,27 @@ class FuseFaultsTest {
                             && errors.contains("--layers"),
                     errors);
             shell.type("fuse linear e2 big --layers '!**.embed_tokens.weight' --layers '!**lm_head.weight' --as x");
+        }
+    }
+
+    @Test
+    void rowsOfOneNumberThatStandForDifferentTokensAreNotMixed() {
+        Path family = FuseShell.MODELS.resolve("llama-fp32");
+        try (FuseShell shell = new FuseShell()) {
+            shell.type("open " + family.resolve("base") + " --as a --sidecars " + family.resolve("tok-a"));
+            shell.type("open " + family.resolve("e1") + " --as b --sidecars " + family.resolve("tok-b"));
+            shell.type("open " + family.resolve("e2") + " --as same --sidecars " + family.resolve("tok-a"));
+            shell.type("open " + family.resolve("e3") + " --as none");
+            String errors = shell.fails(Status.REFUSED, "fuse linear a same b --as x");
+            assertTrue(
+                    errors.contains("error[K7003]: the vocabularies of a and b differ: row 3 is w0 in a and w31 in b;"
+                                    + " 37 rows of that kind")
+                            && errors.contains("9 tokens of b would be lost: x0 x1 x2 x3 x4 and 4 more"),
+                    errors);
+            assertTrue(shell.fails(Status.REFUSED, "fuse ties none a --base b --as x")
+                    .contains("vocabularies of a and b differ"));
+            shell.type("fuse linear a same none --as y");
+            shell.type("fuse linear a b --layers '!**.embed_tokens.weight' --layers '!**lm_head.weight' --as x");
         }
     }
 
