@@ -6,25 +6,39 @@ import dev.kintsugi.tensor.StateDict;
 import dev.kintsugi.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Collections;
+import java.util.HashSet;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.OptionalLong;
 import java.util.SequencedMap;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
-import tools.jackson.databind.node.ObjectNode;
+import java.util.function.UnaryOperator;
 
 /// A LoRA adapter as peft stores one.
 ///
 /// @param tensors under peft's names on disk, the adapter's own name left out of them
 /// @param pairs the factors of each changed weight, under the weight's name
-/// @param rank the rank most pairs have
+/// @param trained what was trained whole, by the name of the tensor of the model that it replaces
+/// @param base the model's tensors beside it, under the names they have in memory; none where it stands alone
 /// @param facts what files beside the checkpoint say of the adapter
-public record Adapter(StateDict tensors, SequencedMap<String, LoraPair> pairs, long rank, AdapterFacts facts) {
+public record Adapter(
+        StateDict tensors,
+        SequencedMap<String, LoraPair> pairs,
+        SequencedMap<String, Tensor> trained,
+        StateDict base,
+        AdapterFacts facts) {
+    public Adapter {
+        pairs = Collections.unmodifiableSequencedMap(new LinkedHashMap<>(pairs));
+        trained = Collections.unmodifiableSequencedMap(new LinkedHashMap<>(trained));
+    }
+
     /// Alpha, from the option or the files.
     ///
     /// **Errors.** [Fault] `K4006` where nobody says it, or two say different things.
@@ -35,162 +49,141 @@ public record Adapter(StateDict tensors, SequencedMap<String, LoraPair> pairs, l
         return facts.alpha();
     }
 
-    /// What `ΔW = B·A` is multiplied by for the weight named `weight`. **Source.** peft
-    /// `LoraLayer.update_layer`.
-    double scale(String weight, LoraPair pair, OptionalDouble givenAlpha) {
-        double alpha = pattern("alpha_pattern", weight).orElseGet(() -> alpha(givenAlpha));
-        boolean stabilised = facts.peftConfig()
-                .map(c -> c.path("use_rslora").asBoolean(false))
-                .orElse(false);
-        return alpha / (stabilised ? Math.sqrt(pair.rank()) : pair.rank());
+    /// The rank that most pairs have.
+    public long rank() {
+        return commonRank(pairs.values());
     }
 
-    private Optional<Double> pattern(String key, String weight) {
-        String module = weight.replaceFirst("\\.weight$", "");
-        return facts.peftConfig().flatMap(config -> {
-            Optional<Double> found = Optional.empty();
-            for (Map.Entry<String, JsonNode> entry : config.path(key).properties()) {
-                if (module.equals(entry.getKey()) || module.endsWith("." + entry.getKey())) {
-                    found = Optional.of(entry.getValue().asDouble());
-                }
-            }
-            return found;
-        });
+    /// The rank that a configuration of peft says, where it does not explain the ranks of the pairs.
+    public OptionalLong ranksUnlikeSaid() {
+        boolean explained =
+                pairs.values().stream().allMatch(pair -> facts.rules().rank(pair.module()) == pair.rank());
+        return explained || facts.peftConfig().isEmpty()
+                ? OptionalLong.empty()
+                : OptionalLong.of(facts.peftConfig().get().path("r").asLong(0));
+    }
+
+    /// What `ΔW = B·A` is multiplied by for `pair`. **Source.** peft `LoraLayer.update_layer`.
+    double scale(LoraPair pair, OptionalDouble givenAlpha) {
+        double alpha = facts.rules()
+                .pattern("alpha_pattern", pair.module())
+                .map(value -> value.asDouble())
+                .orElseGet(() -> alpha(givenAlpha));
+        return alpha / (facts.rules().flag("use_rslora") ? Math.sqrt(pair.rank()) : pair.rank());
     }
 
     /// The last segment of each module that is adapted, as peft's `target_modules` has them.
     public List<String> targetModules() {
         TreeSet<String> modules = new TreeSet<>();
-        for (String weight : pairs.keySet()) {
-            String module = weight.replaceFirst("\\.weight$", "");
-            modules.add(module.substring(module.lastIndexOf('.') + 1));
-        }
+        pairs.values()
+                .forEach(pair ->
+                        modules.add(pair.module().substring(pair.module().lastIndexOf('.') + 1)));
         return List.copyOf(modules);
     }
 
     /// The text of `adapter_config.json`: what the tensors show, over what the files beside them say.
+    ///
+    /// **Errors.** [Fault] `K4006` where alpha is not known, `K4011` where only a configuration of peft could say
+    /// what some tensors are.
     public String configText(OptionalDouble givenAlpha) {
-        ObjectNode config = JsonMapper.shared().createObjectNode();
-        defaults(config);
-        facts.peftConfig().ifPresent(known -> known.forEachEntry(config::set));
-        config.put("inference_mode", true);
-        config.put("r", rank);
-        double alpha = alpha(givenAlpha);
-        if (alpha == Math.rint(alpha) && Math.abs(alpha) < 1e15) {
-            config.put("lora_alpha", (long) alpha);
-        } else {
-            config.put("lora_alpha", alpha);
-        }
-        facts.taskType().ifPresent(task -> config.put("task_type", task));
-        var modules = config.putArray("target_modules");
-        targetModules().forEach(modules::add);
-        SequencedMap<String, Long> others = otherRanks();
-        if (!others.isEmpty()) {
-            ObjectNode pattern = config.putObject("rank_pattern");
-            others.forEach(pattern::put);
-        }
-        return PythonJson.dumps(config) + "\n";
-    }
-
-    /// The ranks that differ from the usual one: by the last segment of the modules where all that end so
-    /// agree, else by the module.
-    private SequencedMap<String, Long> otherRanks() {
-        Map<String, TreeMap<String, Long>> bySegment = new TreeMap<>();
-        pairs.forEach((weight, pair) -> {
-            String module = weight.replaceFirst("\\.weight$", "");
-            bySegment
-                    .computeIfAbsent(module.substring(module.lastIndexOf('.') + 1), s -> new TreeMap<>())
-                    .put(module, pair.rank());
-        });
-        SequencedMap<String, Long> others = new LinkedHashMap<>();
-        bySegment.forEach((segment, ranks) -> {
-            if (ranks.values().stream().distinct().count() == 1) {
-                ranks.values().stream().limit(1).filter(r -> r != rank).forEach(r -> others.put(segment, r));
-                return;
-            }
-            ranks.forEach((module, r) -> {
-                if (r != rank) {
-                    others.put(module, r);
-                }
-            });
-        });
-        return others;
-    }
-
-    private static void defaults(ObjectNode config) {
-        config.putObject("alpha_pattern");
-        for (String key : List.of(
-                "auto_mapping",
-                "base_model_name_or_path",
-                "layers_pattern",
-                "layers_to_transform",
-                "modules_to_save",
-                "revision",
-                "task_type")) {
-            config.putNull(key);
-        }
-        config.put("bias", "none");
-        config.put("fan_in_fan_out", false);
-        config.put("init_lora_weights", true);
-        config.put("lora_dropout", 0.0);
-        config.put("peft_type", "LORA");
-        config.putObject("rank_pattern");
-        config.put("use_dora", false);
-        config.put("use_rslora", false);
+        return new AdapterConfig(this).text(alpha(givenAlpha));
     }
 
     /// The rank that most pairs have; of two equally frequent, the smaller.
-    static long commonRank(Collection<LoraPair> pairs) {
+    private static long commonRank(Collection<LoraPair> pairs) {
         Map<Long, Integer> counts = new TreeMap<>();
         pairs.forEach(p -> counts.merge(p.rank(), 1, Integer::sum));
         return counts.entrySet().stream()
-                .max(Map.Entry.comparingByValue())
+                .max(Map.Entry.<Long, Integer>comparingByValue()
+                        .thenComparing(Map.Entry.<Long, Integer>comparingByKey().reversed()))
                 .map(Map.Entry::getKey)
                 .orElse(0L);
     }
 
-    /// `base` with every pair merged into its weight.
+    /// `model` with every pair merged into its weight, and what was trained whole in its place.
+    ///
+    /// Names are looked for as they are, and as `onDisk` has them.
     ///
     /// **Errors.** [Fault] `K4011` for a weight that is not there, or a kind of adapter that has no plain
     /// product.
-    public StateDict mergeInto(StateDict base, OptionalDouble givenAlpha) {
-        SequencedMap<String, Tensor> merged = new LinkedHashMap<>(base.tensors());
+    public StateDict mergeInto(StateDict model, OptionalDouble givenAlpha, UnaryOperator<String> onDisk) {
+        facts.rules().firstNotPlain().ifPresent(key -> {
+            throw unmerged("adapter_config.json sets " + key, "that is another product than W + scale · B·A");
+        });
+        SequencedMap<String, Tensor> merged = new LinkedHashMap<>(model.tensors());
         List<String> unplaced = new ArrayList<>();
-        pairs.forEach((weight, pair) -> {
-            var tensor = merged.get(weight);
-            if (tensor == null || !fits(pair, tensor)) {
-                unplaced.add(weight + (tensor == null ? "" : " " + tensor.spec()));
+        Set<String> placed = new HashSet<>();
+        pairs.values().forEach(pair -> {
+            double scale = scale(pair, givenAlpha);
+            String weight = place(merged, pair.weightName(), onDisk);
+            Tensor before = merged.get(weight);
+            if (before == null || !pair.fits(before)) {
+                unplaced.add(weight + (before == null ? "" : " " + before.spec()));
                 return;
             }
-            merged.put(weight, new LoraTensor(tensor, pair, scale(weight, pair, givenAlpha)));
+            merged.put(weight, new LoraTensor(before, pair, scale));
+            placed.addAll(pair.names());
+            tensors.find(AdapterSplit.PREFIX + pair.module() + LoraPair.BIAS).ifPresent(addend -> {
+                String bias = place(merged, pair.module() + ".bias", onDisk);
+                Tensor old = merged.get(bias);
+                if (old == null || !old.spec().shape().equals(addend.spec().shape())) {
+                    unplaced.add(bias);
+                } else {
+                    merged.put(bias, new ShiftedTensor(old, addend, scale));
+                }
+            });
         });
-        for (String name : tensors.names()) {
-            if (!name.contains(".lora_A.")
-                    && !name.contains(".lora_B.")
-                    && !name.contains("lora_embedding_A")
-                    && !name.contains("lora_embedding_B")) {
-                unplaced.add(name);
+        trained.forEach((name, tensor) -> {
+            String disk = place(merged, name, onDisk);
+            Tensor before = merged.get(disk);
+            if (before != null && before.spec().shape().equals(tensor.spec().shape())) {
+                merged.put(disk, tensor);
+            } else {
+                unplaced.add(disk + (before == null ? "" : " " + before.spec()));
             }
-        }
+        });
+        unplaced.addAll(unmergeable(placed));
         if (!unplaced.isEmpty()) {
-            throw new Fault(
-                    Code.K4011,
-                    "the adapter cannot be merged: no plain place for " + unplaced.size() + " of its weights, first "
-                            + unplaced.getFirst(),
-                    "the adapter is of another model, or is no plain LoRA (DoRA, trained modules)",
-                    "keep it beside the model with --lora keep, and merge it with peft");
+            throw unmerged(
+                    "no plain place for " + unplaced.size() + " of its weights, first " + unplaced.getFirst(),
+                    model.size() == 0
+                            ? "the checkpoint holds the adapter alone, and nothing to merge it into"
+                            : "the adapter is of another model, or is no plain LoRA (DoRA, parameters, tokens)");
         }
         return StateDict.of(merged);
     }
 
-    private static boolean fits(LoraPair pair, Tensor weight) {
-        if (weight.spec().shape().ndim() != 2) {
-            return false;
-        }
-        long out = pair.b().spec().shape().dim(0);
-        long in = pair.a().spec().shape().dim(1);
-        long rows = weight.spec().shape().dim(0);
-        long columns = weight.spec().shape().dim(1);
-        return pair.embedding() ? rows == in && columns == out : rows == out && columns == in;
+    private static String place(SequencedMap<String, Tensor> model, String name, UnaryOperator<String> onDisk) {
+        return model.containsKey(name) ? name : onDisk.apply(name);
+    }
+
+    /// The adapter's tensors that are neither of a pair, nor trained whole, nor a copy of the model's.
+    private List<String> unmergeable(Set<String> placed) {
+        Set<Tensor> known = Collections.newSetFromMap(new IdentityHashMap<>());
+        known.addAll(trained.values());
+        known.addAll(base.tensors().values());
+        List<String> rest = new ArrayList<>();
+        pairs.values().forEach(pair -> placed.addAll(pair.names()));
+        tensors.tensors().forEach((name, tensor) -> {
+            if (!placed.contains(name) && !known.contains(tensor)) {
+                rest.add(name);
+            }
+        });
+        return rest;
+    }
+
+    private static Fault unmerged(String what, String why) {
+        return new Fault(
+                Code.K4011,
+                "the adapter cannot be merged: " + what,
+                why,
+                "keep it beside the model with --lora keep, and merge it with peft");
+    }
+
+    /// What says nothing of the adapter's tensors by their names alone, if there is any.
+    Optional<String> nameless() {
+        return unmergeable(new HashSet<>()).stream()
+                .filter(name -> !name.endsWith(".lora_magnitude_vector"))
+                .findFirst();
     }
 }

@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Optional;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.MissingNode;
 
 /// What files beside a checkpoint say of its adapter: `lora_train_meta.json`,
 /// `lora_adapter/adapter_config.json`, `adapter_config.json`.
@@ -47,6 +48,11 @@ public final class AdapterFacts {
                 .filter(e -> e.getKey().endsWith("adapter_config.json"))
                 .map(Map.Entry::getValue)
                 .findFirst();
+    }
+
+    /// What that configuration does to modules; without one, nothing.
+    PeftRules rules() {
+        return new PeftRules(peftConfig().orElse(MissingNode.getInstance()));
     }
 
     public Optional<String> taskType() {

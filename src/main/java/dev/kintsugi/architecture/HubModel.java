@@ -67,19 +67,20 @@ public final class HubModel {
         SequencedMap<String, String> bare = bareNames();
         AdapterSplit.Parts parts = AdapterSplit.isAdapted(bare.keySet())
                 ? AdapterSplit.split(bare.keySet())
-                : new AdapterSplit.Parts(identity(bare), new LinkedHashMap<>());
+                : AdapterSplit.Parts.unadapted(bare.keySet());
+        StateDict base = base(parts.base(), bare);
         this.adapter = parts.adapter().isEmpty()
                 ? Optional.empty()
-                : Optional.of(adapter(parts.adapter(), bare, AdapterFacts.find(directories)));
+                : Optional.of(adapter(parts, bare, base, AdapterFacts.find(directories)));
         if (options.lora() == HubOptions.Lora.ONLY) {
             leaveOut(parts.base(), bare, "--lora only");
             return;
         }
-        StateDict base = base(parts.base(), bare);
-        if (options.lora() == HubOptions.Lora.MERGE && adapter.isPresent()) {
-            base = adapter.get().mergeInto(base, options.loraAlpha());
-        }
-        mapOnto(base, parts.base(), bare);
+        boolean merged = options.lora() == HubOptions.Lora.MERGE && adapter.isPresent();
+        mapOnto(
+                merged ? adapter.get().mergeInto(base, options.loraAlpha(), this::nameOnDisk) : base,
+                parts.base(),
+                bare);
         tie();
     }
 
@@ -120,23 +121,19 @@ public final class HubModel {
         return bare;
     }
 
-    private static SequencedMap<String, String> identity(SequencedMap<String, String> bare) {
-        SequencedMap<String, String> same = new LinkedHashMap<>();
-        bare.keySet().forEach(name -> same.put(name, name));
-        return same;
-    }
-
     private Tensor storedTensor(Map<String, String> bare, String name) {
         return stored.tensor(Objects.requireNonNull(bare.get(name)));
     }
 
-    private Adapter adapter(SequencedMap<String, String> names, Map<String, String> bare, AdapterFacts facts) {
+    private Adapter adapter(AdapterSplit.Parts parts, Map<String, String> bare, StateDict base, AdapterFacts facts) {
         SequencedMap<String, Tensor> found = new LinkedHashMap<>();
-        names.forEach((disk, name) -> found.put(disk, storedTensor(bare, name)));
-        StateDict dict = StateDict.of(found);
-        SequencedMap<String, LoraPair> pairs = AdapterSplit.pairs(dict);
-        return new Adapter(
-                dict, Collections.unmodifiableSequencedMap(pairs), Adapter.commonRank(pairs.values()), facts);
+        parts.adapter().forEach((disk, name) -> found.put(disk, storedTensor(bare, name)));
+        SequencedMap<String, LoraPair> pairs = AdapterSplit.pairs(StateDict.of(found), base);
+        SequencedMap<String, Tensor> trained = new LinkedHashMap<>();
+        parts.trained().forEach((name, disk) -> trained.put(name, Objects.requireNonNull(found.get(disk))));
+        AdapterSplit.copies(parts.base(), pairs, facts.rules())
+                .forEach((disk, name) -> found.put(disk, base.tensor(name)));
+        return new Adapter(StateDict.of(found), pairs, trained, base, facts);
     }
 
     private void leaveOut(SequencedMap<String, String> names, Map<String, String> bare, String why) {
@@ -164,13 +161,13 @@ public final class HubModel {
                 origin = origin.with("wrapper prefix removed: " + name);
             }
             Tensor tensor = base.tensor(name);
-            if (tensor instanceof LoraTensor) {
+            if (tensor != stored.tensor(file)) {
                 origin = origin.with("adapter merged in");
             }
             if (computed(name)) {
                 leftOut.add(new LeftOut(file, tensor.spec(), "a buffer that the model computes itself"));
             } else if (!splitInto(name, tensor, origin)) {
-                String disk = renamed(name);
+                String disk = nameOnDisk(name);
                 put(disk, tensor, disk.equals(name) ? origin : origin.with("named on disk: " + disk));
             }
         }
@@ -181,7 +178,8 @@ public final class HubModel {
         return name.endsWith(".rotary_emb.inv_freq");
     }
 
-    private String renamed(String name) {
+    /// What a tensor named `name` in memory is called on disk, unless it is split.
+    public String nameOnDisk(String name) {
         for (Family.Rename rule : family.map(Family::renames).orElse(List.of())) {
             Matcher matcher = rule.from().matcher(name);
             if (matcher.find()) {

@@ -80,6 +80,29 @@ public final class DeviceMesh {
         return Optional.empty();
     }
 
+    /// Which piece of each mesh dim `rank` has: its place among the ranks that differ from it along that dim
+    /// only, in ascending order; nothing if it is not on the mesh.
+    ///
+    /// That is its [#coordinate(int)] unless the mesh lists ranks out of order: torch deals pieces out by rank
+    /// in the process group, and numbers the ranks of a group in ascending order however the mesh lists them.
+    /// **Source.** `torch/distributed/distributed_c10d.py`, `new_group` and `split_group`.
+    public Optional<int[]> pieces(int rank) {
+        return coordinate(rank).map(coordinate -> {
+            int[] pieces = new int[coordinate.length];
+            Shape strides = shape.denseStrides();
+            for (int dim = 0; dim < pieces.length; dim++) {
+                int first = 0;
+                for (int other = 0; other < coordinate.length; other++) {
+                    first += other == dim ? 0 : coordinate[other] * Math.toIntExact(strides.dim(other));
+                }
+                for (int i = 0; i < shape.dim(dim); i++) {
+                    pieces[dim] += ranks[first + i * Math.toIntExact(strides.dim(dim))] < rank ? 1 : 0;
+                }
+            }
+            return pieces;
+        });
+    }
+
     private int[] coordinateOfPosition(int position) {
         int[] coordinate = new int[shape.ndim()];
         int rest = position;

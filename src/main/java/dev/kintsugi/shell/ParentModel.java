@@ -81,7 +81,8 @@ record ParentModel(String name, StateDict tensors, List<Model> models) {
         }
         StateDict base = baseOf(model, model.name());
         session.console().note(said(model, adapter.get(), alpha, model.name()));
-        return new ParentModel(model.name(), adapter.get().mergeInto(base, alpha), List.of(model));
+        return new ParentModel(
+                model.name(), adapter.get().mergeInto(base, alpha, model.hub()::nameOnDisk), List.of(model));
     }
 
     /// The model without its adapter. **Errors.** [Fault] `K7003` if it is nothing but an adapter.
@@ -111,7 +112,7 @@ record ParentModel(String name, StateDict tensors, List<Model> models) {
                             "what stands behind a + is merged into what stands before it",
                             "fuse whole models by naming them apart: " + word.replace('+', ' ')));
             session.console().note(said(model, adapter, alpha, first.name()));
-            tensors = adapter.mergeInto(tensors, alpha);
+            tensors = adapter.mergeInto(tensors, alpha, first.hub()::nameOnDisk);
             models.add(model);
         }
         return new ParentModel(word, tensors, models);

@@ -18,6 +18,7 @@ import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.function.Function;
 
@@ -57,7 +58,7 @@ final class DTensorSpecReader {
         boolean old = call.path().startsWith("torch.distributed._tensor.");
         // The tensors of a file share one mesh object.
         DeviceMesh mesh = meshes.computeIfAbsent(Pickled.require(fields, "a DTensorSpec", "mesh"), this::mesh);
-        return new Spec(mesh, placements, old);
+        return new Spec(mesh, ShardOrder.applied(placements, mesh, fields), old);
     }
 
     private static Placement placement(Call call) {
@@ -104,9 +105,11 @@ final class DTensorSpecReader {
                 .map(DTensorSpecReader::names)
                 .orElse(List.of());
         try {
-            return Pickled.field(fields, "_layout")
+            DeviceMesh mesh = Pickled.field(fields, "_layout")
                     .map(layout -> fromLayout(names, layout, fields))
                     .orElseGet(() -> fromTensor(names, fields));
+            Pickled.field(fields, "_coordinate_on_dim").ifPresent(at -> checkCoordinate(mesh, at));
+            return mesh;
         } catch (IllegalArgumentException | ArithmeticException e) {
             throw Pickled.fault("a DeviceMesh that is none: " + e.getMessage());
         }
@@ -114,12 +117,26 @@ final class DTensorSpecReader {
 
     private void checkRank(long rank) {
         if (fileRank.isPresent() && fileRank.getAsInt() != rank) {
-            throw new Fault(
-                    Code.K3002,
-                    "was written by rank " + rank + ", though its name says rank " + fileRank.getAsInt(),
-                    "the file was renamed, or copied over another rank's",
-                    "copy this rank's file again");
+            throw otherRank("was written by rank " + rank + ", though its name says rank " + fileRank.getAsInt());
         }
+    }
+
+    /// Before 2.11 a mesh does not say which rank wrote it, but where on it that rank stood.
+    private void checkCoordinate(DeviceMesh mesh, PickleValue value) {
+        int[] written = Pickled.items(value, "the coordinate in a DeviceMesh").stream()
+                .mapToInt(at -> Math.toIntExact(Pickled.number(at, "a coordinate in a DeviceMesh")))
+                .toArray();
+        Optional<int[]> named = fileRank.isPresent() ? mesh.coordinate(fileRank.getAsInt()) : Optional.empty();
+        if (named.isPresent() && !Arrays.equals(named.get(), written)) {
+            throw otherRank("was written at " + Arrays.toString(written) + " of the mesh " + mesh
+                    + ", though its name says rank " + fileRank.getAsInt() + ", which is at "
+                    + Arrays.toString(named.get()));
+        }
+    }
+
+    private static Fault otherRank(String what) {
+        return new Fault(
+                Code.K3002, what, "the file was renamed, or copied over another rank's", "copy this rank's file again");
     }
 
     private static List<String> names(PickleValue value) {

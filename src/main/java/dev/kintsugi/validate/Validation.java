@@ -323,20 +323,22 @@ public final class Validation {
         checked.add("adapter");
         Adapter adapter = model.storedAdapter().get();
         adapter.alpha(model.loraAlpha());
-        StateDict base = model.tensors();
-        Set<String> known = model.expected().map(e -> (Set<String>) e.keySet()).orElse(base.names());
-        adapter.pairs().forEach((weight, pair) -> {
-            if (!known.contains(weight)) {
+        Set<String> known = model.expected()
+                .map(e -> (Set<String>) e.keySet())
+                .orElse(model.tensors().names());
+        adapter.pairs().keySet().forEach(weight -> {
+            if (!known.contains(model.nameOnDisk(weight))
+                    && adapter.base().find(weight).isEmpty()) {
                 findings.add(Finding.error(
                         Code.K4004, weight, "the adapter changes it, " + architecture() + " has no such tensor"));
             }
         });
-        adapter.facts()
-                .peftConfig()
-                .map(c -> c.path("r").asLong(adapter.rank()))
-                .filter(r -> r != adapter.rank())
-                .ifPresent(r -> findings.add(Finding.warning(
-                        Code.K4004, "r", "adapter_config.json says " + r + ", the tensors have " + adapter.rank())));
+        adapter.ranksUnlikeSaid()
+                .ifPresent(said -> findings.add(Finding.warning(
+                        Code.K4004,
+                        "r",
+                        "adapter_config.json says " + said + ", most tensors have " + adapter.rank()
+                                + "; the ranks written are those of the tensors")));
     }
 
     private void sidecars() {

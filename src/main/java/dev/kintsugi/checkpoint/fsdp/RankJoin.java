@@ -121,7 +121,7 @@ final class RankJoin {
                     value,
                     "it has " + value.placements().size() + " placements, the mesh given " + mesh.ndim() + " dims");
         }
-        int[] coordinate = mesh.coordinate(part.rank())
+        int[] coordinate = mesh.pieces(part.rank())
                 .orElseThrow(() -> new Fault(
                         Code.K3006,
                         part.file().name() + ": rank " + part.rank() + " is not on the mesh " + mesh + " of " + name,
