@@ -2,6 +2,7 @@ package dev.kintsugi.architecture;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.io.ForeignJson;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -10,7 +11,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.MissingNode;
 
 /// What files beside a checkpoint say of its adapter: `lora_train_meta.json`,
@@ -35,7 +35,8 @@ public final class AdapterFacts {
                 boolean above = !directories.contains(place);
                 if (Files.isRegularFile(file) && (!above || name.equals("lora_train_meta.json"))) {
                     files.put(
-                            file, JsonMapper.shared().readTree(Config.read(file).text()));
+                            file,
+                            ForeignJson.mapper().readTree(Config.read(file).text()));
                 }
             }
         }

@@ -2,6 +2,8 @@ package dev.kintsugi.architecture;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Limit;
+import dev.kintsugi.io.ForeignJson;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -12,21 +14,11 @@ import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
-import tools.jackson.core.StreamReadConstraints;
-import tools.jackson.core.json.JsonFactory;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
 /// A `config.json`, read as data.
 public final class Config {
-    private static final long MAX_BYTES = 16L << 20;
-    private static final JsonMapper JSON = JsonMapper.builder(JsonFactory.builder()
-                    .streamReadConstraints(
-                            StreamReadConstraints.builder().maxNestingDepth(64).build())
-                    .build())
-            .build();
-
     private final Path path;
     private final String text;
     private final JsonNode root;
@@ -40,9 +32,7 @@ public final class Config {
     /// **Errors.** [Fault] `K2305` where it is no JSON object, `K5003` where it cannot be read.
     public static Config read(Path path) {
         try {
-            if (Files.size(path) > MAX_BYTES) {
-                throw damaged(path, "it has " + Files.size(path) + " bytes", null);
-            }
+            Limit.JSON_BYTES.checkSize(path, Code.K2305);
             return of(path, Files.readString(path, StandardCharsets.UTF_8));
         } catch (IOException e) {
             throw new Fault(
@@ -56,7 +46,7 @@ public final class Config {
 
     static Config of(Path path, String text) {
         try {
-            JsonNode root = JSON.readTree(text);
+            JsonNode root = ForeignJson.mapper().readTree(text);
             if (!root.isObject()) {
                 throw damaged(path, "it is no JSON object", null);
             }
@@ -95,7 +85,7 @@ public final class Config {
             return this;
         }
         ObjectNode changed = ((ObjectNode) root).deepCopy();
-        edits.forEach((key, value) -> changed.set(key, JSON.readTree(value)));
+        edits.forEach((key, value) -> changed.set(key, ForeignJson.mapper().readTree(value)));
         return new Config(path, text, changed);
     }
 

@@ -2,6 +2,7 @@ package dev.kintsugi.architecture;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Limit;
 import dev.kintsugi.tensor.Shape;
 import dev.kintsugi.tensor.StateDict;
 import dev.kintsugi.tensor.Tensor;
@@ -19,6 +20,7 @@ import java.util.OptionalDouble;
 import java.util.SequencedMap;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /// The model as `save_pretrained` of current transformers would write it: names, split experts, tied heads,
@@ -44,6 +46,7 @@ public final class HubModel {
     private final Map<String, String> blocks = new LinkedHashMap<>();
     private final List<Tie> ties = new ArrayList<>();
     private int split;
+    private @Nullable StateDict output;
 
     private HubModel(
             StateDict stored,
@@ -197,6 +200,8 @@ public final class HubModel {
             if (!matcher.matches() || shape.ndim() < 2 || shape.dim(1) % parts != 0) {
                 continue;
             }
+            Limit.TENSORS.check(
+                    shape.dim(0), Code.K2204, () -> name + " " + shape + " has " + shape.dim(0) + " experts");
             split++;
             for (int part = 0; part < parts; part++) {
                 for (long expert = 0; expert < shape.dim(0); expert++) {
@@ -276,8 +281,13 @@ public final class HubModel {
     }
 
     /// The tensors of the output, without the adapter's.
-    public StateDict tensors() {
-        return StateDict.of(tensors);
+    public synchronized StateDict tensors() {
+        StateDict known = output;
+        if (known == null) {
+            known = StateDict.of(tensors);
+            output = known;
+        }
+        return known;
     }
 
     /// Where each of [#tensors()] comes from.

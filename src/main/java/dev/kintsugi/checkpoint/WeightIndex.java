@@ -2,6 +2,8 @@ package dev.kintsugi.checkpoint;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Limit;
+import dev.kintsugi.io.ForeignJson;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -12,9 +14,7 @@ import java.util.SequencedMap;
 import java.util.Set;
 import java.util.TreeSet;
 import tools.jackson.core.JacksonException;
-import tools.jackson.core.StreamReadConstraints;
 import tools.jackson.core.StreamReadFeature;
-import tools.jackson.core.json.JsonFactory;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -23,27 +23,14 @@ import tools.jackson.databind.json.JsonMapper;
 /// **Errors.** [Fault] `K2304` where it is damaged, names a path, or disagrees with the files; `K3001` where
 /// a file it names is missing.
 public record WeightIndex(Path path, SequencedMap<String, String> fileOfTensor) {
-    /// The largest index that is read. **Units.** Bytes.
-    public static final long MAX_BYTES = 100_000_000;
-
-    private static final JsonMapper JSON = JsonMapper.builder(JsonFactory.builder()
-                    .disable(JsonFactory.Feature.CANONICALIZE_PROPERTY_NAMES)
-                    .streamReadConstraints(
-                            StreamReadConstraints.builder().maxNestingDepth(32).build())
-                    .build())
-            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-            .build();
-
     public static WeightIndex read(Path path) {
         try {
-            if (Files.size(path) > MAX_BYTES) {
-                throw new Fault(
-                        Code.K2304,
-                        path + " has " + Files.size(path) + " bytes, the limit is " + MAX_BYTES,
-                        "the index of a model is far smaller",
-                        "do not trust this directory");
-            }
-            JsonNode weights = JSON.readTree(path.toFile()).path("weight_map");
+            Limit.INDEX_BYTES.checkSize(path, Code.K2304);
+            JsonMapper strict = JsonMapper.builder(ForeignJson.factory()
+                            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+                            .build())
+                    .build();
+            JsonNode weights = strict.readTree(path.toFile()).path("weight_map");
             SequencedMap<String, String> map = new LinkedHashMap<>();
             weights.forEachEntry((name, file) -> map.put(name, plainName(path, name, file)));
             if (map.isEmpty()) {

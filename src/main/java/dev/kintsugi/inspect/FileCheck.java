@@ -4,11 +4,11 @@ import dev.kintsugi.checkpoint.MappedFiles;
 import dev.kintsugi.checkpoint.dcp.DcpMetadata;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Limit;
 import dev.kintsugi.inspect.FileVerdict.Finding;
 import dev.kintsugi.inspect.FileVerdict.Verdict;
 import dev.kintsugi.io.ByteSource;
 import dev.kintsugi.io.MappedFile;
-import dev.kintsugi.pickle.PickleLimits;
 import dev.kintsugi.torch.DTensor;
 import dev.kintsugi.torch.ShardedTensor;
 import dev.kintsugi.torch.TorchFile;
@@ -101,13 +101,7 @@ final class FileCheck {
     }
 
     private static DcpMetadata metadata(MappedFile file) {
-        if (file.byteCount() > PickleLimits.DEFAULT.maxBytes()) {
-            throw new Fault(
-                    Code.K2202,
-                    METADATA + " has " + file.byteCount() + " bytes",
-                    "metadata is far smaller",
-                    "do not trust this file");
-        }
+        Limit.PICKLE_BYTES.check(file.byteCount(), Code.K2202, () -> METADATA + " has " + file.byteCount() + " bytes");
         return DcpMetadata.read(METADATA, file.bytes(0, Math.toIntExact(file.byteCount())));
     }
 

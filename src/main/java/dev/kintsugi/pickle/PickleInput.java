@@ -2,6 +2,7 @@ package dev.kintsugi.pickle;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Limit;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.math.BigInteger;
@@ -20,6 +21,7 @@ final class PickleInput {
     private final String place;
     private final byte[] bytes;
     private final MemorySegment memory;
+    private final long maxString = Limit.PICKLE_STRING.value();
     private int offset;
 
     PickleInput(String place, byte[] bytes, int start) {
@@ -69,6 +71,7 @@ final class PickleInput {
 
     byte[] bytes(long count) {
         need(count);
+        string(count);
         byte[] copy = Arrays.copyOfRange(bytes, offset, offset + (int) count);
         offset += (int) count;
         return copy;
@@ -76,6 +79,7 @@ final class PickleInput {
 
     String utf8(long count) {
         need(count);
+        string(count);
         int from = offset;
         offset += (int) count;
         return PickleText.utf8(bytes, from, offset).orElseThrow(() -> damaged("a text that is no UTF-8"));
@@ -106,6 +110,7 @@ final class PickleInput {
         if (end == bytes.length) {
             throw damaged("a line without an end");
         }
+        string(end - offset);
         offset = end + 1;
         return end;
     }
@@ -148,8 +153,8 @@ final class PickleInput {
             case "inf" -> Double.POSITIVE_INFINITY;
             case "-inf" -> Double.NEGATIVE_INFINITY;
             default -> {
-                if (line.length() > PickleLimits.MAX_DIGITS
-                        || !DECIMAL.matcher(line).matches()) {
+                digits(line);
+                if (!DECIMAL.matcher(line).matches()) {
                     throw damaged("a FLOAT that is no number");
                 }
                 yield Double.parseDouble(line);
@@ -159,23 +164,37 @@ final class PickleInput {
 
     BigInteger number(String line) {
         String digits = line.strip();
-        if (digits.length() > PickleLimits.MAX_DIGITS || !WHOLE.matcher(digits).matches()) {
-            throw damaged("a number that is none, or has more than " + PickleLimits.MAX_DIGITS + " digits");
+        digits(digits);
+        if (!WHOLE.matcher(digits).matches()) {
+            throw damaged("a number that is none");
         }
         return new BigInteger(digits);
     }
 
     /// A number of `count` bytes, least significant first.
     BigInteger littleEndian(long count) {
-        if (count > PickleLimits.MAX_INTEGER_BYTES) {
-            throw damaged("a number of " + count + " bytes, the limit is " + PickleLimits.MAX_INTEGER_BYTES);
-        }
+        Limit.INTEGER_BYTES.check(count, Code.K2202, () -> at("a number of " + count + " bytes"));
         byte[] little = bytes(count);
         byte[] big = new byte[little.length];
         for (int i = 0; i < little.length; i++) {
             big[i] = little[little.length - 1 - i];
         }
         return big.length == 0 ? BigInteger.ZERO : new BigInteger(big);
+    }
+
+    private void digits(String number) {
+        Limit.NUMBER_DIGITS.check(
+                number.length(), Code.K2202, () -> at("a number of " + number.length() + " characters"));
+    }
+
+    private String at(String what) {
+        return place + ": " + what + " at byte " + offset;
+    }
+
+    private void string(long count) {
+        if (count > maxString) {
+            throw Limit.PICKLE_STRING.beyond(Code.K2202, at("a string of " + count + " bytes"));
+        }
     }
 
     private void need(long count) {

@@ -2,6 +2,7 @@ package dev.kintsugi.pickle;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Limit;
 import dev.kintsugi.pickle.PickleValue.Bool;
 import dev.kintsugi.pickle.PickleValue.Bytes;
 import dev.kintsugi.pickle.PickleValue.Call;
@@ -27,17 +28,18 @@ import java.util.Map;
 public final class PickleMachine {
     private final String place;
     private final PickleInput in;
-    private final PickleLimits limits;
+    private final long maxOpcodes = Limit.PICKLE_OPCODES.value();
+    private final long maxStack = Limit.PICKLE_STACK.value();
+    private final long maxMemo = Limit.PICKLE_MEMO.value();
     private final List<PickleValue> stack = new ArrayList<>();
     private final List<Integer> marks = new ArrayList<>();
     private final Map<Long, PickleValue> memo = new HashMap<>();
     private final Map<Global, Global> globals = new HashMap<>();
     private final Map<Global, Call> calls = new LinkedHashMap<>();
 
-    private PickleMachine(String place, byte[] bytes, int start, PickleLimits limits) {
+    private PickleMachine(String place, byte[] bytes, int start) {
         this.place = place;
         this.in = new PickleInput(place, bytes, start);
-        this.limits = limits;
     }
 
     /// What one pickle gives, the offset after its `STOP`, and what Python would have called on the way: the
@@ -45,13 +47,13 @@ public final class PickleMachine {
     public record Result(PickleValue value, int nextOffset, List<Call> calls) {}
 
     /// Reads the pickle that is all of `bytes`.
-    public static PickleValue read(String place, byte[] bytes, PickleLimits limits) {
-        return readAll(place, bytes, limits).value();
+    public static PickleValue read(String place, byte[] bytes) {
+        return readAll(place, bytes).value();
     }
 
     /// Reads the pickle that is all of `bytes`, with its calls.
-    public static Result readAll(String place, byte[] bytes, PickleLimits limits) {
-        Result result = readAt(place, bytes, 0, limits);
+    public static Result readAll(String place, byte[] bytes) {
+        Result result = readAt(place, bytes, 0);
         if (result.nextOffset() != bytes.length) {
             throw new Fault(
                     Code.K2201,
@@ -64,15 +66,9 @@ public final class PickleMachine {
     }
 
     /// Reads the pickle at `start`.
-    public static Result readAt(String place, byte[] bytes, int start, PickleLimits limits) {
-        if (bytes.length > limits.maxBytes()) {
-            throw new Fault(
-                    Code.K2202,
-                    place + ": a pickle of " + bytes.length + " bytes, the limit is " + limits.maxBytes(),
-                    "metadata of a model is far smaller",
-                    "do not trust this file");
-        }
-        PickleMachine machine = new PickleMachine(place, bytes, start, limits);
+    public static Result readAt(String place, byte[] bytes, int start) {
+        Limit.PICKLE_BYTES.check(bytes.length, Code.K2202, () -> place + ": a pickle of " + bytes.length + " bytes");
+        PickleMachine machine = new PickleMachine(place, bytes, start);
         PickleValue value = machine.run();
         return new Result(value, machine.in.offset(), List.copyOf(machine.calls.values()));
     }
@@ -80,11 +76,14 @@ public final class PickleMachine {
     private PickleValue run() {
         long opcodes = 0;
         while (true) {
-            if (++opcodes > limits.maxOpcodes()
-                    || stack.size() > limits.maxStack()
-                    || marks.size() > limits.maxStack()
-                    || memo.size() > limits.maxMemo()) {
-                throw beyond(opcodes);
+            if (++opcodes > maxOpcodes) {
+                throw beyond(Limit.PICKLE_OPCODES, opcodes + " opcodes");
+            }
+            if (stack.size() > maxStack || marks.size() > maxStack) {
+                throw beyond(Limit.PICKLE_STACK, stack.size() + " values and " + marks.size() + " marks on the stack");
+            }
+            if (memo.size() > maxMemo) {
+                throw beyond(Limit.PICKLE_MEMO, memo.size() + " values in the memo");
             }
             if ((opcodes & 0xffff) == 0 && Thread.currentThread().isInterrupted()) {
                 throw new Fault(Code.K9002, "interrupted", "Ctrl-C or a signal asked for it", "run the command again");
@@ -355,14 +354,8 @@ public final class PickleMachine {
         return in.damaged(what);
     }
 
-    private Fault beyond(long opcodes) {
-        return new Fault(
-                Code.K2202,
-                place + ": the pickle goes beyond a limit at byte " + in.offset() + " (" + opcodes + " opcodes, "
-                        + stack.size() + " values and " + marks.size() + " marks on the stack, " + memo.size()
-                        + " in the memo)",
-                "metadata of a model is far smaller",
-                "do not trust this file");
+    private Fault beyond(Limit limit, String what) {
+        return limit.beyond(Code.K2202, place + ": a pickle with " + what + " at byte " + in.offset());
     }
 
     private Fault refused(int opcode) {

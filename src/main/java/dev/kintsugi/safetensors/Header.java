@@ -2,9 +2,14 @@ package dev.kintsugi.safetensors;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Limit;
+import dev.kintsugi.io.ForeignJson;
 import dev.kintsugi.tensor.DType;
 import dev.kintsugi.tensor.Shape;
 import dev.kintsugi.tensor.TensorSpec;
+import java.io.ByteArrayInputStream;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -17,28 +22,22 @@ import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
 import tools.jackson.core.ObjectReadContext;
-import tools.jackson.core.StreamReadConstraints;
 import tools.jackson.core.StreamReadFeature;
 import tools.jackson.core.json.JsonFactory;
 
 /// The JSON of a file, checked entry by entry. **Units.** `begin` and `end` in bytes from the start of the
 /// data.
 record Header(List<Entry> entries, Map<String, String> metadata, int unknownFields, boolean nullMetadata) {
-    private static final JsonFactory JSON = JsonFactory.builder()
-            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-            .disable(JsonFactory.Feature.CANONICALIZE_PROPERTY_NAMES)
-            .streamReadConstraints(StreamReadConstraints.builder()
-                    .maxNestingDepth(32)
-                    .maxStringLength(SafetensorsFile.MAX_HEADER_BYTES)
-                    .maxNameLength(1 << 20)
-                    .build())
-            .build();
-
     /// One tensor.
     record Entry(String name, TensorSpec spec, long begin, long end) {}
 
-    static Header parse(String json) {
-        try (JsonParser parser = JSON.createParser(ObjectReadContext.empty(), json)) {
+    static Header parse(byte[] json) {
+        JsonFactory strict = ForeignJson.factory()
+                .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+                .build();
+        try (JsonParser parser = strict.createParser(
+                ObjectReadContext.empty(),
+                new InputStreamReader(new ByteArrayInputStream(json), StandardCharsets.UTF_8))) {
             return new Reading(parser).header();
         } catch (JacksonException e) {
             throw new Fault(
@@ -78,6 +77,7 @@ record Header(List<Entry> entries, Map<String, String> metadata, int unknownFiel
                     metadata();
                 } else {
                     entries.add(entry(name));
+                    Limit.TENSORS.check(entries.size(), Code.K2303, () -> "the header lists more tensors than allowed");
                 }
             }
             if (parser.nextToken() != null) {
@@ -192,9 +192,8 @@ record Header(List<Entry> entries, Map<String, String> metadata, int unknownFiel
                     throw damaged(where + " holds " + parser.getString());
                 }
                 numbers.add(parser.getLongValue());
-                if (numbers.size() > 64) {
-                    throw damaged(where + " has more than 64 numbers");
-                }
+                Limit.DIMS.check(
+                        numbers.size(), Code.K2301, () -> where + " has " + numbers.size() + " numbers or more");
                 next = parser.nextToken();
             }
             return numbers.stream().mapToLong(Long::longValue).toArray();

@@ -2,11 +2,13 @@ package dev.kintsugi.safetensors;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Limit;
 import dev.kintsugi.io.MappedFile;
 import dev.kintsugi.tensor.Tensor;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.CharBuffer;
+import java.nio.charset.CharsetDecoder;
 import java.nio.charset.CoderResult;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -23,8 +25,7 @@ import java.util.SequencedMap;
 /// **Errors.** [Fault] `K2301` where the header is wrong, `K2302` where data is cut off, `K2303` beyond the
 /// limits, `K2003` where the file is something else, `K2205` for a dtype that is not known.
 public final class SafetensorsFile {
-    /// The longest header that is read, as the reference has it. **Units.** Bytes.
-    public static final int MAX_HEADER_BYTES = 100_000_000;
+    private static final int TEXT_BLOCK = 1 << 13;
 
     private final SequencedMap<String, StoredTensor> tensors;
     private final Map<String, String> metadata;
@@ -57,13 +58,11 @@ public final class SafetensorsFile {
         byte[] start = file.bytes(0, (int) Math.min(64, file.byteCount()));
         long headerBytes = ByteBuffer.wrap(start).order(ByteOrder.LITTLE_ENDIAN).getLong();
         Foreign.refuse(start);
-        if (headerBytes < 0 || headerBytes > MAX_HEADER_BYTES) {
-            throw new Fault(
+        if (headerBytes < 0 || headerBytes > Limit.HEADER_BYTES.value()) {
+            throw Limit.HEADER_BYTES.beyond(
                     Code.K2303,
-                    "says that its header has " + Long.toUnsignedString(headerBytes) + " bytes, the limit is "
-                            + MAX_HEADER_BYTES,
-                    "the file is no safetensors file, or its start is damaged",
-                    "copy it again");
+                    "says that its header has " + Long.toUnsignedString(headerBytes)
+                            + " bytes, as no safetensors file or one with a damaged start does");
         }
         if (headerBytes > file.byteCount() - 8) {
             throw new Fault(
@@ -72,14 +71,18 @@ public final class SafetensorsFile {
                     "the file was cut short or is still being written",
                     "copy it again");
         }
-        String json = decode(file.bytes(8, (int) headerBytes));
+        byte[] json = file.bytes(8, (int) headerBytes);
+        checkText(json);
         List<String> notes = new ArrayList<>();
-        if (!json.startsWith("{")) {
-            if (json.stripLeading().startsWith("{")) {
-                notes.add(file.name() + ": the header begins with blanks, which the format forbids");
-            } else {
-                throw Header.damaged("the header does not begin with '{'");
-            }
+        int first = 0;
+        while (first < json.length && Character.isWhitespace(json[first])) {
+            first++;
+        }
+        if (first == json.length || json[first] != '{') {
+            throw Header.damaged("the header does not begin with '{'");
+        }
+        if (first > 0) {
+            notes.add(file.name() + ": the header begins with blanks, which the format forbids");
         }
         Header header = Header.parse(json);
         long dataStart = 8 + headerBytes;
@@ -91,7 +94,7 @@ public final class SafetensorsFile {
         if (header.nullMetadata()) {
             notes.add(file.name() + ": __metadata__ is null");
         }
-        char last = json.charAt(json.length() - 1);
+        byte last = json[json.length - 1];
         if (last != '}' && last != ' ') {
             notes.add(file.name() + ": the header is padded with other blanks than spaces");
         }
@@ -101,14 +104,18 @@ public final class SafetensorsFile {
         return new SafetensorsFile(tensors, header.metadata(), notes);
     }
 
-    private static String decode(byte[] bytes) {
-        CharBuffer text = CharBuffer.allocate(bytes.length);
+    /// Refuses what is no UTF-8, a few characters at a time: a header may be a tenth of the heap.
+    private static void checkText(byte[] bytes) {
+        CharBuffer text = CharBuffer.allocate(TEXT_BLOCK);
         ByteBuffer in = ByteBuffer.wrap(bytes);
-        CoderResult result = StandardCharsets.UTF_8.newDecoder().decode(in, text, true);
+        CharsetDecoder decoder = StandardCharsets.UTF_8.newDecoder();
+        CoderResult result = CoderResult.OVERFLOW;
+        while (result.isOverflow()) {
+            result = decoder.decode(in, text.clear(), true);
+        }
         if (result.isError()) {
             throw Header.damaged("the header is no UTF-8 at byte " + (8 + in.position()) + " of the file");
         }
-        return text.flip().toString();
     }
 
     private static void checkTiling(List<Header.Entry> entries, long dataBytes) {

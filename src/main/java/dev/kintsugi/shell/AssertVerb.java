@@ -59,7 +59,7 @@ final class AssertVerb extends Verb {
 
     private void finite(Model model) {
         HubModel hub = model.hub(HubOptions.defaults().withKeys(HubOptions.Keys.AS_IS));
-        List<Finding> found = session().work("finite", job -> Validation.values(hub.tensors(), job)).stream()
+        List<Finding> found = session().reading("finite", List.of(model), job -> Validation.values(hub.tensors(), job)).stream()
                 .filter(f -> f.severity() == Finding.Severity.ERROR)
                 .toList();
         if (!found.isEmpty()) {
@@ -97,7 +97,7 @@ final class AssertVerb extends Verb {
 
     private void equal(Model a, Model b) {
         Optional<String> difference =
-                session().work("equal", job -> ValueEquality.firstDifference(a.tensors(), b.tensors(), job));
+                session().reading("equal", List.of(a, b), job -> ValueEquality.firstDifference(a.tensors(), b.tensors(), job));
         if (difference.isPresent()) {
             throw failed(
                     a.name() + " and " + b.name() + " differ: " + difference.get(),

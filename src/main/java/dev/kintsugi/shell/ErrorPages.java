@@ -1,11 +1,6 @@
 package dev.kintsugi.shell;
 
 import dev.kintsugi.fault.Code;
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
-import java.util.Objects;
 
 /// The pages of `docs/reference/errors.md`, one a code.
 final class ErrorPages {
@@ -38,10 +33,6 @@ final class ErrorPages {
     }
 
     static String text() {
-        try (InputStream stream = ErrorPages.class.getResourceAsStream("errors.md")) {
-            return new String(Objects.requireNonNull(stream).readAllBytes(), StandardCharsets.UTF_8);
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+        return ReferencePage.text("errors.md");
     }
 }

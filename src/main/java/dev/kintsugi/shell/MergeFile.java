@@ -3,6 +3,7 @@ package dev.kintsugi.shell;
 import dev.kintsugi.checkpoint.OpenOptions;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Limit;
 import dev.kintsugi.fusion.Fusion;
 import dev.kintsugi.fusion.MergeConfig;
 import dev.kintsugi.fusion.MergePlan;
@@ -26,7 +27,6 @@ import java.util.stream.Stream;
 /// A model's path is looked for beside the file, then where the shell stands; a path that is open already is
 /// not opened again, and the name of an open model will do for a path.
 final class MergeFile {
-    private static final long MAX_BYTES = 1L << 20;
     private static final List<String> OPTIONS =
             List.of("from", "as", "crop-vocabulary", "redefine", "lora-alpha", "format");
 
@@ -155,7 +155,8 @@ final class MergeFile {
 
     private String text() {
         try {
-            if (Files.isRegularFile(file) && Files.size(file) <= MAX_BYTES) {
+            if (Files.isRegularFile(file)) {
+                Limit.MERGE_FILE_BYTES.checkSize(file, Code.K7006);
                 return Files.readString(file);
             }
         } catch (IOException e) {

@@ -60,10 +60,13 @@ final class OpenVerb extends Verb {
             if (option.isFlag() && call.has(option.name())) {
                 text.append(" --").append(option.name());
             }
-            call.value(option.name())
-                    .filter(v -> !option.isFlag())
-                    .ifPresent(v ->
-                            text.append(" --").append(option.name()).append(' ').append(Tokenizer.quote(v)));
+            if (!option.isFlag()) {
+                call.values(option.name())
+                        .forEach(v -> text.append(" --")
+                                .append(option.name())
+                                .append(' ')
+                                .append(Tokenizer.quote(v)));
+            }
         }
         return text.toString();
     }

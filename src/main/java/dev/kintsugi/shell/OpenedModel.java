@@ -58,6 +58,9 @@ final class OpenedModel implements Model {
     @Override
     public StateDict tensors() {
         HubModel hub = hub();
+        if (hub.adapter().isEmpty()) {
+            return hub.tensors();
+        }
         SequencedMap<String, Tensor> all = new LinkedHashMap<>(hub.tensors().tensors());
         hub.adapter().ifPresent(a -> all.putAll(a.tensors().tensors()));
         return StateDict.of(all);

@@ -24,7 +24,8 @@ final class Opening {
             OptionSpec.value("sidecars", "DIR", ValueKind.DIRECTORY, "where config.json and the tokenizer are"),
             OptionSpec.flag("allow-missing", "open what is there, though ranks are missing or damaged"),
             OptionSpec.value("iteration", "N", ValueKind.TEXT, "the training step, where a directory holds several"),
-            OptionSpec.value("drop", "SEL", ValueKind.TEXT, "tensors to leave out though no rule names them"));
+            OptionSpec.value("drop", "SEL", ValueKind.TEXT, "tensors to leave out though no rule names them"),
+            OptionSpec.LIMIT);
 
     private Opening() {}
 

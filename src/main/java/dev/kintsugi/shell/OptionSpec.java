@@ -29,6 +29,13 @@ record OptionSpec(String name, String value, ValueKind kind, List<String> choice
         return new OptionSpec(name, value, kind, List.of(), true, help);
     }
 
+    /// `--limit`, of every verb that reads files of strangers.
+    static final OptionSpec LIMIT = many(
+            "limit",
+            "NAME=N",
+            ValueKind.TEXT,
+            "allow more, or less, than usual; the limits are listed by: help safety");
+
     boolean isFlag() {
         return value.isEmpty();
     }

@@ -2,6 +2,7 @@ package dev.kintsugi.shell;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Limit;
 import java.io.IOException;
 import java.nio.charset.MalformedInputException;
 import java.nio.file.Files;
@@ -21,7 +22,6 @@ import java.util.regex.Pattern;
 ///
 /// @param parameters their defaults as they stand in the file; empty where a value must be given
 record Recipe(Path path, SequencedMap<String, Optional<String>> parameters, List<Line> lines) {
-    private static final long MAX_BYTES = 4L << 20;
     private static final Pattern PARAMETER = Pattern.compile("param\\s+([A-Za-z_]\\w*)\\s*(?:=\\s*(.*))?");
 
     /// A line and where it begins, counted from 1.
@@ -35,10 +35,7 @@ record Recipe(Path path, SequencedMap<String, Optional<String>> parameters, List
     static Recipe read(Path path) {
         String text;
         try {
-            if (Files.size(path) > MAX_BYTES) {
-                throw new Fault(
-                        Code.K1006, path + ": larger than 4 MiB", "a recipe is lines of text", "check the path");
-            }
+            Limit.RECIPE_BYTES.checkSize(path, Code.K1006);
             text = Files.readString(path);
         } catch (NoSuchFileException e) {
             throw new Fault(Code.K1010, path + ": no such recipe", "there is no such file", "check the path", e);

@@ -2,6 +2,7 @@ package dev.kintsugi.shell;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Limit;
 import dev.kintsugi.fault.Status;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -11,7 +12,6 @@ import java.util.Optional;
 
 /// The verbs about recipes: `run` and `check`.
 final class RecipeVerbs {
-    private static final int MAX_DEPTH = 16;
     private static final OptionSpec SET =
             OptionSpec.many("set", "name=value", ValueKind.TEXT, "a parameter's value; may be given again");
 
@@ -54,13 +54,8 @@ final class RecipeVerbs {
         Status run(Invocation call) {
             Recipe recipe = Recipe.read(Opening.path(call.word(0)));
             Map<String, String> values = recipe.values(given(call));
-            if (depth >= MAX_DEPTH) {
-                throw new Fault(
-                        Code.K1006,
-                        recipe.path() + ": recipes call each other without end",
-                        "",
-                        "look at its run lines");
-            }
+            Limit.RECIPE_DEPTH.check(
+                    depth + 1L, Code.K1006, () -> recipe.path() + ": recipes call each other, maybe without end");
             depth++;
             try {
                 return session().with(values, s -> lines(recipe, call.has("keep-going")));

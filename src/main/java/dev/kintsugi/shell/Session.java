@@ -2,6 +2,7 @@ package dev.kintsugi.shell;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Limit;
 import dev.kintsugi.selector.Nearest;
 import dev.kintsugi.work.Job;
 import java.nio.file.Files;
@@ -285,6 +286,14 @@ final class Session implements AutoCloseable {
         }
     }
 
+    /// Does the same with values of `models`, whose files must be the same afterwards: a file written to while it
+    /// is read gives values of two moments. **Errors.** [Fault] `K2401` if one changed.
+    <T> T reading(String title, List<Model> models, Function<Job, T> task) {
+        T result = work(title, task);
+        models.forEach(Model::checkUnchanged);
+        return result;
+    }
+
     /// Begins a line: what was cancelled before does not concern it.
     void begin() {
         cancelled = false;
@@ -312,8 +321,15 @@ final class Session implements AutoCloseable {
         if (settings.containsKey("debug")) {
             debug = Debug.OFF;
         }
+        resetLimits();
         settings.clear();
         all.forEach(this::set);
+    }
+
+    private void resetLimits() {
+        settings.keySet().stream()
+                .filter(s -> s.startsWith(Limits.SETTING))
+                .forEach(s -> Limits.named(s.substring(Limits.SETTING.length())).reset());
     }
 
     /// Changes a setting. **Errors.** [Fault] `K1003` if there is none such, or `value` does not fit it.
@@ -324,11 +340,14 @@ final class Session implements AutoCloseable {
             threads = Integer.parseInt(value);
         } else if (name.equals("debug") && level.isPresent()) {
             debug = level.get();
+        } else if (name.startsWith(Limits.SETTING)) {
+            Limit limit = Limits.named(name.substring(Limits.SETTING.length()));
+            limit.set(Limits.number(limit, value));
         } else {
             throw new Fault(
                     Code.K1003,
                     "set " + name + " " + value + ": no such setting or value",
-                    "settings are threads (a number) and debug (off, on, timing)",
+                    "settings are threads (a number), debug (off, on, timing) and limit.NAME (a number)",
                     "write for example: set threads 4");
         }
         settings.put(name, value);
@@ -395,6 +414,7 @@ final class Session implements AutoCloseable {
     @Override
     public void close() {
         workspace.release();
+        resetLimits();
         views.values().forEach(Model::close);
         views.clear();
         models.values().forEach(Model::close);

@@ -21,6 +21,10 @@ final class ShellVerbs {
 
         @Override
         Status run(Invocation call) {
+            if (!call.words().isEmpty() && call.word(0).equalsIgnoreCase(Safety.TOPIC)) {
+                Safety.sheet().print(call.console());
+                return Status.DONE;
+            }
             if (!call.words().isEmpty()) {
                 Verb verb = session().dispatcher().verb(call.word(0));
                 call.console().out().print(verb.getHelp());
@@ -36,7 +40,9 @@ final class ShellVerbs {
                         .toList();
                 verbs.forEach(v -> sheet.row(v.getName(), v.getDescription()));
             });
-            sheet.below("").below("help COMMAND explains one; explain CODE an error; Tab completes; Ctrl-D leaves");
+            sheet.below("")
+                    .below("help COMMAND explains one, help safety the promises and limits; explain CODE an error;"
+                            + " Tab completes; Ctrl-D leaves");
             sheet.print(call.console());
             return Status.DONE;
         }
@@ -97,7 +103,7 @@ final class ShellVerbs {
                     session,
                     "set",
                     "shell",
-                    "Shows or changes the settings: threads, debug",
+                    "Shows or changes the settings: threads, debug, and limits as limit.NAME",
                     "set threads 4",
                     List.of(Parameter.optional("NAME", ValueKind.TEXT), Parameter.optional("VALUE", ValueKind.TEXT)));
         }
@@ -114,13 +120,16 @@ final class ShellVerbs {
             if (call.words().size() == 2) {
                 session().set(call.word(0), call.word(1));
             }
-            Sheet.of("settings")
+            Sheet sheet = Sheet.of("settings")
                     .rows("settings")
                     .column("name", "name")
                     .column("value", "value")
                     .row("debug", session().debug().word())
-                    .row("threads", (long) session().threads())
-                    .print(call.console());
+                    .row("threads", (long) session().threads());
+            session().settings().entrySet().stream()
+                    .filter(s -> s.getKey().startsWith(Limits.SETTING))
+                    .forEach(s -> sheet.row(s.getKey(), s.getValue()));
+            sheet.print(call.console());
             return Status.DONE;
         }
     }

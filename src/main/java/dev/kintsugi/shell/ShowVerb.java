@@ -44,6 +44,7 @@ final class ShowVerb extends Verb {
                 slice,
                 new Values.Layout(
                         usual.threshold(), usual.edge(), call.console().width()));
+        named.model().checkUnchanged();
         Sheet sheet = Sheet.of("show")
                 .fact("model", named.model().name())
                 .fact("tensor", named.name())

@@ -46,7 +46,7 @@ final class StatsVerb extends Verb {
             spectra(choice, chosen, listed).print(call.console());
             return Status.DONE;
         }
-        Statistics statistics = session().work("stats", job -> Statistics.of(StateDict.of(chosen), name -> true, job));
+        Statistics statistics = session().reading("stats", List.of(choice.model()), job -> Statistics.of(StateDict.of(chosen), name -> true, job));
         StatsSheets.statistics(choice, statistics).print(call.console());
         return Status.DONE;
     }
@@ -54,7 +54,7 @@ final class StatsVerb extends Verb {
     private Sheet spectra(Choice choice, SequencedMap<String, Tensor> chosen, int listed) {
         Map<String, Spectrum> spectra = new LinkedHashMap<>();
         List<String> without = new ArrayList<>();
-        session().work("spectrum", job -> {
+        session().reading("spectrum", List.of(choice.model()), job -> {
             chosen.forEach((name, tensor) -> {
                 if (tensor.spec().shape().ndim() != 2 || !tensor.spec().dtype().isFloat()) {
                     without.add(name);

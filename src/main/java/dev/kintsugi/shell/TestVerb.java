@@ -73,8 +73,9 @@ final class TestVerb extends Verb {
             StateDict mine = model.hub(HubArguments.of(call)).tensors();
             StateDict theirs = other.hub().tensors();
             DiffReport report = session()
-                    .work(
+                    .reading(
                             "test",
+                            List.of(model, other),
                             job -> Diff.compare(mine, theirs, name -> true, DiffVerb.tolerances(call, USUAL), job));
             return DiffVerb.print(call, DiffSheets.Sides.of(model, other), report, mine, theirs);
         }

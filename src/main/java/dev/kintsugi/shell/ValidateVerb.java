@@ -49,8 +49,7 @@ final class ValidateVerb extends Verb {
         Optional<Checkpoint> replicas = view ? Optional.empty() : model.checkpoint();
         HubModel hub = model.hub(options);
         ValidationReport report =
-                session().work("validate", job -> Validation.run(hub, replicas, call.has("data"), job));
-        model.checkUnchanged();
+                session().reading("validate", List.of(model), job -> Validation.run(hub, replicas, call.has("data"), job));
         List<Finding> findings = new ArrayList<>(report.findings());
         call.value("against").ifPresent(name -> {
             StateDict reference = session().model(name).tensors();

@@ -1,5 +1,6 @@
 package dev.kintsugi.shell;
 
+import dev.kintsugi.fault.Limit;
 import dev.kintsugi.fault.Status;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -125,7 +126,8 @@ abstract class Verb implements Command {
         for (CommandOption option : context.parsedInput().options()) {
             values.computeIfAbsent(option.longName(), n -> new ArrayList<>()).add(option.value());
         }
-        Status status = run(new Invocation(words, values, session));
+        Invocation call = new Invocation(words, values, session);
+        Status status = Limit.during(Limits.of(call.values(OptionSpec.LIMIT.name())), () -> run(call));
         return new ExitStatus(status.exitCode(), status.name());
     }
 }

@@ -22,7 +22,8 @@ final class VerifyVerb extends Verb {
                 "Checks files against their own checksums and structure: damage that torch.load does not see",
                 "verify docs/sample/actor",
                 List.of(Parameter.several("PATH", ValueKind.PATH)),
-                OptionSpec.flag("all", "list files that were not checked too"));
+                OptionSpec.flag("all", "list files that were not checked too"),
+                OptionSpec.LIMIT);
     }
 
     @Override

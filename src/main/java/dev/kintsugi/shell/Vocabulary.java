@@ -2,7 +2,9 @@ package dev.kintsugi.shell;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Limit;
 import dev.kintsugi.fusion.Method;
+import dev.kintsugi.io.ForeignJson;
 import dev.kintsugi.tensor.Shape;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -18,14 +20,12 @@ import java.util.TreeMap;
 import java.util.function.Predicate;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /// The tokens behind the rows of an embedding: what a row means, which its number does not say.
 final class Vocabulary {
     private static final String EMBEDDING = "model.embed_tokens.weight";
     private static final String TOKENIZER = "tokenizer.json";
     private static final String LEFT_OUT = "--layers '!**.embed_tokens.weight' --layers '!**lm_head.weight'";
-    private static final long MAX_BYTES = 256L << 20;
     private static final int SHOWN = 5;
 
     private Vocabulary() {}
@@ -189,10 +189,10 @@ final class Vocabulary {
     private static SortedMap<Long, String> read(Path file, long from) {
         TreeMap<Long, String> tokens = new TreeMap<>();
         try {
-            if (!Files.isRegularFile(file) || Files.size(file) > MAX_BYTES) {
+            if (!Files.isRegularFile(file) || Files.size(file) > Limit.TOKENIZER_BYTES.value()) {
                 return tokens;
             }
-            JsonNode root = JsonMapper.shared().readTree(Files.readString(file));
+            JsonNode root = ForeignJson.mapper().readTree(Files.readString(file));
             JsonNode vocabulary = root.path("model").path("vocab");
             vocabulary.forEachEntry((token, id) -> {
                 if (id.asLong(-1) >= from) {

@@ -2,6 +2,7 @@ package dev.kintsugi.shell;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Limit;
 import dev.kintsugi.io.AtomicFile;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
@@ -27,7 +28,6 @@ import org.jspecify.annotations.Nullable;
 /// journal first, so after a kill between the two the journal is one ahead, and [#journal] leaves that out.
 final class WorkspaceStore implements AutoCloseable {
     private static final String SCHEMA = "kintsugi.workspace/1";
-    private static final long MAX_BYTES = 64L << 20;
 
     private final Path directory;
     private final FileChannel channel;
@@ -114,9 +114,7 @@ final class WorkspaceStore implements AutoCloseable {
     }
 
     private static String text(Path file) throws IOException {
-        if (Files.size(file) > MAX_BYTES) {
-            throw new IllegalArgumentException("it is larger than 64 MiB");
-        }
+        Limit.WORKSPACE_BYTES.checkSize(file, Code.K2305);
         return new String(Files.readAllBytes(file), StandardCharsets.UTF_8);
     }
 

@@ -2,6 +2,7 @@ package dev.kintsugi.torch;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Limit;
 import dev.kintsugi.pickle.PickleValue;
 import dev.kintsugi.pickle.PickleValue.Call;
 import dev.kintsugi.pickle.PickleValue.Dict;
@@ -31,7 +32,6 @@ import java.util.function.Function;
 /// **Source.** `torch/distributed/device_mesh.py`, `_mesh_layout.py`, `tensor/_dtensor_spec.py` of these
 /// versions.
 final class DTensorSpecReader {
-    private static final int MAX_RANKS = 1 << 20;
     private static final int MAX_AXES = 64;
     private static final int MAX_NESTING = 3;
 
@@ -201,7 +201,7 @@ final class DTensorSpecReader {
     private static int[] ranks(StridedTensor tensor) {
         DType dtype = tensor.spec().dtype();
         long count = tensor.spec().elementCount();
-        if ((dtype != DType.I32 && dtype != DType.I64) || count > MAX_RANKS) {
+        if ((dtype != DType.I32 && dtype != DType.I64) || count > Limit.RANKS.value()) {
             throw Pickled.fault("a DeviceMesh of " + tensor.spec());
         }
         MemorySegment bytes = MemorySegment.ofArray(new byte[(int) count * dtype.byteWidth()]);
@@ -275,7 +275,7 @@ final class DTensorSpecReader {
 
         private static long positive(PickleValue value) {
             long number = Pickled.number(value, "an axis");
-            if (number < 0 || number > MAX_RANKS) {
+            if (number < 0 || number > Limit.RANKS.value()) {
                 throw Pickled.fault("an axis of " + number);
             }
             return number;
@@ -296,7 +296,7 @@ final class DTensorSpecReader {
         /// Where each rank of the mesh stands in the map, row-major.
         int[] positions() {
             long count = meshShape().elementCount();
-            if (count > MAX_RANKS) {
+            if (count > Limit.RANKS.value()) {
                 throw Pickled.fault("a DeviceMesh of " + meshShape());
             }
             int[] positions = new int[(int) count];

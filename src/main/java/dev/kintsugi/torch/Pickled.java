@@ -2,6 +2,7 @@ package dev.kintsugi.torch;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Limit;
 import dev.kintsugi.pickle.PickleValue;
 import dev.kintsugi.pickle.PickleValue.Bool;
 import dev.kintsugi.pickle.PickleValue.Bytes;
@@ -24,9 +25,6 @@ import java.util.stream.Collectors;
 
 /// Typed looks at pickled values; a value of another type is a [Fault] `K2204` that says what was expected.
 public final class Pickled {
-    /// The most dims a tensor may have, as many as torch allows.
-    public static final int MAX_DIMS = 64;
-
     private Pickled() {}
 
     /// The items of a tuple, a list or a `torch.Size`.
@@ -88,9 +86,7 @@ public final class Pickled {
     /// A shape, offsets or strides: whole numbers, none negative.
     public static Shape shape(PickleValue value, String role) {
         List<PickleValue> items = items(value, role);
-        if (items.size() > MAX_DIMS) {
-            throw fault(role + " of " + items.size() + " dims");
-        }
+        Limit.DIMS.check(items.size(), Code.K2204, () -> role + " of " + items.size() + " dims");
         long[] dims = new long[items.size()];
         for (int i = 0; i < dims.length; i++) {
             dims[i] = number(items.get(i), role);
@@ -111,9 +107,7 @@ public final class Pickled {
     /// Strides: whole numbers, none negative, as many as a tensor may have dims.
     public static Shape strides(PickleValue value, String role) {
         List<PickleValue> items = items(value, role);
-        if (items.size() > MAX_DIMS) {
-            throw fault(role + " of " + items.size() + " dims");
-        }
+        Limit.DIMS.check(items.size(), Code.K2204, () -> role + " of " + items.size() + " dims");
         long[] strides = new long[items.size()];
         for (int i = 0; i < strides.length; i++) {
             strides[i] = number(items.get(i), role);

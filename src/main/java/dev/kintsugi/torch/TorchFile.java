@@ -2,9 +2,9 @@ package dev.kintsugi.torch;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Limit;
 import dev.kintsugi.io.ByteSource;
 import dev.kintsugi.io.MappedFile;
-import dev.kintsugi.pickle.PickleLimits;
 import dev.kintsugi.pickle.PickleMachine;
 import dev.kintsugi.pickle.PickleValue;
 import dev.kintsugi.zip.ZipArchive;
@@ -116,13 +116,8 @@ public final class TorchFile {
             }
         });
         ZipRecord record = find(PICKLE).orElseThrow();
-        if (record.byteCount() > PickleLimits.DEFAULT.maxBytes()) {
-            throw new Fault(
-                    Code.K2202,
-                    place + ": a pickle of " + record.byteCount() + " bytes",
-                    "metadata of a model is far smaller",
-                    "do not trust this file");
-        }
+        Limit.PICKLE_BYTES.check(
+                record.byteCount(), Code.K2202, () -> place + ": a pickle of " + record.byteCount() + " bytes");
         byte[] bytes = archive.open(record).bytes(0, (int) record.byteCount());
         if (record.crc32() != 0 && record.crc32() != crcOf(bytes) && recordsChecksums()) {
             throw new Fault(
@@ -133,7 +128,7 @@ public final class TorchFile {
                     "the file was damaged on the way, or changed after it was saved",
                     "copy the file again");
         }
-        return PickleMachine.readAll(place, bytes, PickleLimits.DEFAULT);
+        return PickleMachine.readAll(place, bytes);
     }
 
     /// Whether the archive has checksums at all: torch writes numbers that are none after

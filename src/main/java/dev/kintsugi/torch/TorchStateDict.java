@@ -2,6 +2,7 @@ package dev.kintsugi.torch;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Limit;
 import dev.kintsugi.pickle.PickleValue;
 import dev.kintsugi.pickle.PickleValue.Call;
 import dev.kintsugi.pickle.PickleValue.Dict;
@@ -19,8 +20,6 @@ import java.util.Set;
 ///
 /// `opaqueCalls` is what [TorchFile#opaqueCalls()] says.
 public record TorchStateDict(SequencedMap<String, TorchValue> values, List<String> opaqueCalls) {
-    private static final int MAX_DEPTH = 64;
-    private static final long MAX_NAME_CHARACTERS = 1L << 28;
     private static final List<String> WRAPPERS = List.of("state_dict", "model_state_dict", "model", "module");
 
     /// Reads the root of `file`, which rank `rank` wrote.
@@ -63,15 +62,13 @@ public record TorchStateDict(SequencedMap<String, TorchValue> values, List<Strin
             if (!dict.repeated().isEmpty()) {
                 throw Pickled.twice(dict.repeated());
             }
-            if (++depth > MAX_DEPTH) {
-                throw beyond("dicts nested deeper than " + MAX_DEPTH + ", or within themselves");
-            }
+            depth++;
+            Limit.DICT_DEPTH.check(depth, Code.K2202, () -> "the file holds dicts within dicts, or within themselves");
             for (int i = 0; i < dict.size(); i++) {
                 String name = prefix + name(dict.keys().get(i));
                 characters += name.length() + 1;
-                if (characters > MAX_NAME_CHARACTERS) {
-                    throw beyond("names of more than " + MAX_NAME_CHARACTERS + " characters together");
-                }
+                Limit.NAME_CHARACTERS.check(
+                        characters, Code.K2202, () -> "the file holds names of " + characters + " characters and more");
                 PickleValue value = dict.values().get(i);
                 if (isDict(value)) {
                     collect(name + ".", entries(value));
@@ -92,11 +89,7 @@ public record TorchStateDict(SequencedMap<String, TorchValue> values, List<Strin
             if (values.put(name, read) != null) {
                 throw Pickled.twice(Set.of(name));
             }
-        }
-
-        private static Fault beyond(String what) {
-            return new Fault(
-                    Code.K2202, "the file holds " + what, "a state dict is far smaller", "do not trust this file");
+            Limit.TENSORS.check(values.size(), Code.K2202, () -> "the file holds more tensors than allowed");
         }
     }
 

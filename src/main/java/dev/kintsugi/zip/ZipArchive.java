@@ -2,6 +2,7 @@ package dev.kintsugi.zip;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Limit;
 import dev.kintsugi.io.ByteSource;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -32,13 +33,7 @@ public final class ZipArchive {
     private static final int LOCAL_BYTES = 30;
     private static final int CENTRAL_BYTES = 46;
     private static final int MAX_COMMENT = 0xffff;
-    private static final long MAX_DIRECTORY_BYTES = 512L << 20;
-    /// The most entries an archive may have.
-    public static final int MAX_ENTRIES = 4_000_000;
     private static final long MAX_DEFLATE_RATIO = 1032;
-
-    /// The largest deflated record that is read; stored ones are not limited. **Units.** Bytes.
-    public static final long MAX_INFLATED_BYTES = 1L << 30;
     private static final long UINT32 = 0xffffffffL;
 
     private final String place;
@@ -170,9 +165,13 @@ public final class ZipArchive {
             if (directoryOffset < 0 || directoryBytes < 0 || directoryOffset > end - directoryBytes) {
                 throw damaged(place, "the zip directory lies outside the file");
             }
-            if (directoryBytes > MAX_DIRECTORY_BYTES || count < 0 || count > MAX_ENTRIES) {
-                throw damaged(place, "the zip directory claims " + count + " entries in " + directoryBytes + " bytes");
+            String claim = "the zip directory claims " + Long.toUnsignedString(count) + " entries in " + directoryBytes
+                    + " bytes";
+            if (count < 0) {
+                throw damaged(place, claim);
             }
+            Limit.ZIP_ENTRIES.check(count, Code.K2101, () -> place + ": " + claim);
+            Limit.ZIP_DIRECTORY.check(directoryBytes, Code.K2101, () -> place + ": " + claim);
             return new ZipArchive(place, source, entries(buffer(source, directoryOffset, (int) directoryBytes), count));
         }
 
@@ -256,13 +255,11 @@ public final class ZipArchive {
             if (method == 8 && wide[0] / MAX_DEFLATE_RATIO > stored) {
                 throw damaged(place, "entry " + name + " claims to inflate " + stored + " bytes to " + wide[0]);
             }
-            if (method == 8 && wide[0] > MAX_INFLATED_BYTES) {
-                throw new Fault(
+            if (method == 8) {
+                Limit.INFLATED_BYTES.check(
+                        wide[0],
                         Code.K2104,
-                        place + ": entry " + name + " is deflated and holds " + wide[0] + " bytes, the limit is "
-                                + MAX_INFLATED_BYTES,
-                        "torch stores its records; larger deflated ones do not fit into memory",
-                        "save the checkpoint again with torch.save");
+                        () -> place + ": entry " + name + " is deflated and holds " + wide[0] + " bytes");
             }
             if (method == 0 && stored != wide[0]) {
                 throw damaged(place, "entry " + name + " is stored, yet has two sizes: " + stored + ", " + wide[0]);

@@ -7,7 +7,6 @@ import dev.kintsugi.checkpoint.WeightIndex;
 import dev.kintsugi.checkpoint.dcp.DcpMetadata;
 import dev.kintsugi.io.ByteSource;
 import dev.kintsugi.io.MappedFile;
-import dev.kintsugi.pickle.PickleLimits;
 import dev.kintsugi.pickle.PickleMachine;
 import dev.kintsugi.safetensors.SafetensorsFile;
 import dev.kintsugi.shell.LineFuzz;
@@ -143,7 +142,7 @@ public final class Targets {
     private static Target pickle() throws IOException {
         List<byte[]> seeds = pickles(fixtures(".pt", 5));
         seeds.addAll(read(fixtures(".metadata", 3)));
-        return new Target("pickle", 1, seeds, opcodes(), input -> PickleMachine.read("p", input, PickleLimits.DEFAULT));
+        return new Target("pickle", 1, seeds, opcodes(), input -> PickleMachine.read("p", input));
     }
 
     private static Target zip() throws IOException {

@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.kintsugi.PickleBytes;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Limit;
 import dev.kintsugi.pickle.PickleValue.Call;
 import dev.kintsugi.pickle.PickleValue.Dict;
 import dev.kintsugi.pickle.PickleValue.Int;
@@ -21,6 +22,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -33,7 +35,7 @@ class HostilePickleTest {
     private static final Duration SOON = Duration.ofSeconds(10);
 
     private static PickleValue read(byte[] bytes) {
-        return PickleMachine.read("p", bytes, PickleLimits.DEFAULT);
+        return PickleMachine.read("p", bytes);
     }
 
     private static PickleValue read(PickleBytes bytes) {
@@ -52,7 +54,7 @@ class HostilePickleTest {
     }
 
     private static List<Call> calls(PickleBytes bytes) {
-        return PickleMachine.readAll("p", bytes.stop(), PickleLimits.DEFAULT).calls();
+        return PickleMachine.readAll("p", bytes.stop()).calls();
     }
 
     @DisplayName("P-01 calls that would run a command are data")
@@ -276,20 +278,20 @@ class HostilePickleTest {
     @DisplayName("P-19 numbers have a length limit")
     @Test
     void numbersHaveALengthLimit() {
-        byte[] longest = new byte[PickleLimits.MAX_INTEGER_BYTES];
+        byte[] longest = new byte[Limit.INTEGER_BYTES.intValue()];
         longest[longest.length - 1] = 1;
         PickleValue read =
                 read(PickleBytes.proto2().op(0x8b).int32(longest.length).raw(longest));
         assertEquals(new Int(BigInteger.ONE.shiftLeft(8 * (longest.length - 1))), read);
         refused(
-                Code.K2201,
+                Code.K2202,
                 PickleBytes.proto2().op(0x8b).int32(longest.length + 1).raw(new byte[longest.length + 1]));
         refused(Code.K2201, PickleBytes.proto2().op(0x8b).int32(-1));
-        refused(Code.K2201, PickleBytes.proto2().op(0x8b).int32(64 << 20).raw(new byte[64 << 20]));
-        String digits = "9".repeat(PickleLimits.MAX_DIGITS);
+        refused(Code.K2202, PickleBytes.proto2().op(0x8b).int32(64 << 20).raw(new byte[64 << 20]));
+        String digits = "9".repeat(Limit.NUMBER_DIGITS.intValue());
         assertInstanceOf(Int.class, read(PickleBytes.start().ascii("I" + digits + "\n")));
-        refused(Code.K2201, PickleBytes.start().ascii("I9" + digits + "\n"));
-        refused(Code.K2201, PickleBytes.start().ascii("F9" + digits + "\n"));
+        refused(Code.K2202, PickleBytes.start().ascii("I9" + digits + "\n"));
+        refused(Code.K2202, PickleBytes.start().ascii("F9" + digits + "\n"));
     }
 
     @DisplayName("P-20 a FRAME length that lies is refused or without effect")
@@ -368,8 +370,7 @@ class HostilePickleTest {
         Fault fault = refused(
                 Code.K2201, PickleBytes.proto2().op('N', '.').raw(good()).cut());
         assertTrue(fault.what().contains("bytes follow the pickle"), fault.what());
-        PickleMachine.Result first =
-                PickleMachine.readAt("p", new byte[] {'N', '.', 'N', '.'}, 0, PickleLimits.DEFAULT);
+        PickleMachine.Result first = PickleMachine.readAt("p", new byte[] {'N', '.', 'N', '.'}, 0);
         assertEquals(2, first.nextOffset());
     }
 
@@ -425,8 +426,8 @@ class HostilePickleTest {
         }
         many[many.length - 1] = '.';
         many[many.length - 2] = 'N';
-        PickleLimits million = new PickleLimits(1_000_000, 100, 100, 1 << 30);
-        Fault fault = assertThrows(Fault.class, () -> PickleMachine.read("p", many, million));
+        Map<Limit, Long> million = Map.of(Limit.PICKLE_OPCODES, 1_000_000L);
+        Fault fault = assertThrows(Fault.class, () -> Limit.during(million, () -> read(many)));
         assertEquals(Code.K2202, fault.code());
         Thread.currentThread().interrupt();
         Fault stopped = assertThrows(Fault.class, () -> read(many));
@@ -510,35 +511,59 @@ class HostilePickleTest {
         assertEquals(List.of("a"), List.copyOf(dict.repeated()));
     }
 
-    @DisplayName("limits: as many opcodes, values, marks, memo slots and bytes as allowed, and one more")
-    @Test
-    void eachLimitHoldsAtItAndOnePast() {
-        PickleLimits limits = new PickleLimits(10, 4, 3, 40);
-        byte[] opcodes = {'N', '0', 'N', '0', 'N', '0', 'N', '0', 'N', '.'};
-        assertSame(PickleValue.None.INSTANCE, PickleMachine.read("p", opcodes, limits));
-        beyond(limits, 'N', '0', 'N', '0', 'N', '0', 'N', '0', ')', '2', '0', '.');
-        assertInstanceOf(Tuple.class, PickleMachine.read("p", new byte[] {'(', 'N', 'N', 'N', 'N', 't', '.'}, limits));
-        beyond(limits, '(', 'N', 'N', 'N', 'N', 'N', 't', '.');
-        PickleLimits marks = new PickleLimits(20, 4, 3, 40);
-        byte[] fourMarks = {'(', '(', '(', '(', '1', '1', '1', '1', 'N', '.'};
-        assertSame(PickleValue.None.INSTANCE, PickleMachine.read("p", fourMarks, marks));
-        beyond(marks, '(', '(', '(', '(', '(', 'N', '.');
-        byte[] memo = {'N', 'q', 1, 'q', 2, 'q', 3, '.'};
-        assertSame(PickleValue.None.INSTANCE, PickleMachine.read("p", memo, limits));
-        beyond(limits, 'N', 'q', 1, 'q', 2, 'q', 3, 'q', 4, '.');
-        byte[] bytes = PickleBytes.start().text("x".repeat(34)).stop();
-        assertEquals(40, bytes.length);
-        assertInstanceOf(Text.class, PickleMachine.read("p", bytes, limits));
-        byte[] more = PickleBytes.start().text("x".repeat(35)).stop();
-        assertEquals(
-                Code.K2202,
-                assertThrows(Fault.class, () -> PickleMachine.read("p", more, limits))
-                        .code());
+    private static void limit(Limit limit, long value, byte[] within, byte[] beyond) {
+        Limit.during(Map.of(limit, value), () -> {
+            read(within);
+            Fault fault = refused(Code.K2202, beyond);
+            assertTrue(fault.what().endsWith("the limit is " + value), fault.what());
+            assertTrue(fault.next().contains("set limit." + limit.label()), fault.next());
+            return value;
+        });
     }
 
-    private static void beyond(PickleLimits limits, int... codes) {
-        byte[] bytes = PickleBytes.start().op(codes).cut();
-        Fault fault = assertThrows(Fault.class, () -> PickleMachine.read("p", bytes, limits));
-        assertEquals(Code.K2202, fault.code(), fault.what());
+    private static byte[] pairs(int opcodes, int first, int second) {
+        PickleBytes bytes = PickleBytes.start().op('N');
+        for (int i = 0; i < opcodes; i++) {
+            bytes.op(first, second);
+        }
+        return bytes.stop();
+    }
+
+    @DisplayName("limits: as many opcodes, values, marks and memo slots as allowed, and one more")
+    @Test
+    void eachLimitHoldsAtItAndOnePast() {
+        limit(Limit.PICKLE_OPCODES, 22, pairs(10, 'N', '0'), pairs(11, 'N', '0'));
+        PickleBytes four = PickleBytes.start().op('(', 'N', 'N', 'N', 'N', 't');
+        PickleBytes five = PickleBytes.start().op('(', 'N', 'N', 'N', 'N', 'N', 't');
+        limit(Limit.PICKLE_STACK, 4, four.stop(), five.stop());
+        PickleBytes fourMarks = PickleBytes.start().op('(', '(', '(', '(', '1', '1', '1', '1', 'N');
+        PickleBytes fiveMarks = PickleBytes.start().op('(', '(', '(', '(', '(', '1', '1', '1', '1', '1', 'N');
+        limit(Limit.PICKLE_STACK, 4, fourMarks.stop(), fiveMarks.stop());
+        PickleBytes three = PickleBytes.start().op('N', 'q', 1, 'q', 2, 'q', 3);
+        PickleBytes more = PickleBytes.start().op('N', 'q', 1, 'q', 2, 'q', 3, 'q', 4);
+        limit(Limit.PICKLE_MEMO, 3, three.stop(), more.stop());
+    }
+
+    @DisplayName("limits: as many bytes of a pickle and of a string as allowed, and one more")
+    @Test
+    void pickleAndStringsHaveALargestSize() {
+        byte[] bytes = PickleBytes.start().text("x".repeat(34)).stop();
+        byte[] more = PickleBytes.start().text("x".repeat(35)).stop();
+        limit(Limit.PICKLE_BYTES, bytes.length, bytes, more);
+        limit(Limit.PICKLE_STRING, 34, bytes, more);
+        byte[] line = PickleBytes.start().ascii("S'" + "x".repeat(30) + "'\n").stop();
+        byte[] longer = PickleBytes.start().ascii("S'" + "x".repeat(31) + "'\n").stop();
+        limit(Limit.PICKLE_STRING, 32, line, longer);
+    }
+
+    @DisplayName("limits: numbers as long as allowed, and one byte or digit longer")
+    @Test
+    void numbersHaveALargestSize() {
+        byte[] two = PickleBytes.proto2().op(0x8a, 2, 1, 1).stop();
+        byte[] three = PickleBytes.proto2().op(0x8a, 3, 1, 1, 1).stop();
+        limit(Limit.INTEGER_BYTES, 2, two, three);
+        byte[] digits = PickleBytes.start().ascii("I123\n").stop();
+        byte[] more = PickleBytes.start().ascii("I1234\n").stop();
+        limit(Limit.NUMBER_DIGITS, 3, digits, more);
     }
 }

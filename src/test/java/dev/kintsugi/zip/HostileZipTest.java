@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.kintsugi.ZipBytes;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Limit;
 import dev.kintsugi.io.ByteSource;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -100,14 +101,14 @@ class HostileZipTest {
     @DisplayName("Z-02 a deflated entry beyond the limit is refused by name")
     @Test
     void aDeflatedEntryBeyondTheLimitIsRefused() {
-        for (long size : new long[] {ZipArchive.MAX_INFLATED_BYTES, ZipArchive.MAX_INFLATED_BYTES + 1}) {
+        for (long size : new long[] {Limit.INFLATED_BYTES.value(), Limit.INFLATED_BYTES.value() + 1}) {
             ZipBytes.Entry large = ZipBytes.deflated("a", DATA);
             large.data = new byte[2 << 20];
             large.compressed = large.data.length;
             large.size = size;
             large.localSize = size;
             byte[] bytes = new ZipBytes().add(large).end();
-            if (size > ZipArchive.MAX_INFLATED_BYTES) {
+            if (size > Limit.INFLATED_BYTES.value()) {
                 refused(Code.K2104, bytes);
             } else {
                 assertEquals(size, open(bytes).find("a").orElseThrow().byteCount());
@@ -250,9 +251,9 @@ class HostileZipTest {
         wide.putInt(0x07064b50).putInt(0).putLong(end).putInt(1);
         wide.putInt(0x06054b50).putInt(0).putInt(-1).putInt(-1).putInt(-1).putShort((short) 0);
         assertEquals(2, open(wide.array()).records().size());
-        wide.putLong(countAt, ZipArchive.MAX_ENTRIES);
+        wide.putLong(countAt, Limit.ZIP_ENTRIES.value());
         assertTrue(refused(Code.K2101, wide.array()).what().contains("entry 2"));
-        wide.putLong(countAt, ZipArchive.MAX_ENTRIES + 1L);
+        wide.putLong(countAt, Limit.ZIP_ENTRIES.value() + 1L);
         assertTrue(refused(Code.K2101, wide.array()).what().contains("claims"));
         wide.putLong(countAt, -1);
         refused(Code.K2101, wide.array());

@@ -2,8 +2,8 @@ package dev.kintsugi.checkpoint.dcp;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Limit;
 import dev.kintsugi.io.MappedFile;
-import dev.kintsugi.pickle.PickleLimits;
 import dev.kintsugi.pickle.PickleMachine;
 import dev.kintsugi.pickle.PickleValue;
 import dev.kintsugi.pickle.PickleValue.Call;
@@ -55,13 +55,8 @@ public record DcpMetadata(
 
     /// Reads the `.metadata` file `file`. **Errors.** [Fault] `K2202` for one too large, else as below.
     public static DcpMetadata read(MappedFile file) {
-        if (file.byteCount() > PickleLimits.DEFAULT.maxBytes()) {
-            throw new Fault(
-                    Code.K2202,
-                    file.name() + " has " + file.byteCount() + " bytes",
-                    "metadata is far smaller",
-                    "do not trust this file");
-        }
+        Limit.PICKLE_BYTES.check(
+                file.byteCount(), Code.K2202, () -> file.name() + " has " + file.byteCount() + " bytes");
         return read(file.name(), file.bytes(0, (int) file.byteCount()));
     }
 
@@ -69,7 +64,7 @@ public record DcpMetadata(
     /// nowhere.
     public static DcpMetadata read(String place, byte[] bytes) {
         try {
-            return read(PickleMachine.read(place, bytes, PickleLimits.DEFAULT));
+            return read(PickleMachine.read(place, bytes));
         } catch (Fault fault) {
             throw fault.what().startsWith(place) ? fault : fault.at(place);
         }

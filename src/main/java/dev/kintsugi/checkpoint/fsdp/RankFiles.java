@@ -2,6 +2,8 @@ package dev.kintsugi.checkpoint.fsdp;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Limit;
+import dev.kintsugi.io.ForeignJson;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,7 +20,6 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /// The rank files of one or more directories, by rank.
 ///
@@ -31,8 +32,6 @@ record RankFiles(
         Optional<Integer> fsdpVersion,
         boolean configFound,
         List<String> ignored) {
-    private static final int MAX_RANKS = 1 << 20;
-    private static final long MAX_CONFIG_BYTES = 1 << 20;
     private static final Pattern NAME = Pattern.compile("model_world_size_(\\d{1,7})_rank_(\\d{1,7})\\.pt");
     private static final Pattern OPTIMIZER = Pattern.compile("optim_world_size_(\\d{1,7})_rank_(\\d{1,7})\\.pt");
     /// What is read elsewhere: sidecars, and facts about an adapter.
@@ -84,13 +83,8 @@ record RankFiles(
                     "move the files of one of them into a directory of their own");
         }
         int worldSize = found.firstKey();
-        if (worldSize > MAX_RANKS) {
-            throw new Fault(
-                    Code.K3006,
-                    found.firstEntry().getValue() + ": a world size of " + worldSize + ", the limit is " + MAX_RANKS,
-                    "no job has so many ranks; the files were renamed",
-                    "give them the names they were saved under");
-        }
+        Limit.RANKS.check(
+                worldSize, Code.K3006, () -> found.firstEntry().getValue() + ": a world size of " + worldSize);
         SortedMap<Integer, Path> byRank = found.firstEntry().getValue();
         checkWorldSize(worldSize, byRank, config);
         Optional<Integer> version =
@@ -145,14 +139,8 @@ record RankFiles(
 
     private static JsonNode readConfig(Path path) {
         try {
-            if (Files.size(path) > MAX_CONFIG_BYTES) {
-                throw new Fault(
-                        Code.K2305,
-                        path + " has " + Files.size(path) + " bytes",
-                        "the job writes a few",
-                        "remove the file: the world size is then taken from the names of the rank files");
-            }
-            return JsonMapper.shared().readTree(path.toFile());
+            Limit.JSON_BYTES.checkSize(path, Code.K2305);
+            return ForeignJson.mapper().readTree(path.toFile());
         } catch (IOException e) {
             throw new Fault(
                     Code.K5003, path + ": cannot be read", "the system says: " + e.getMessage(), "check the path", e);

@@ -2,6 +2,8 @@ package dev.kintsugi.checkpoint.megatron;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Limit;
+import dev.kintsugi.io.ForeignJson;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
@@ -13,21 +15,13 @@ import tools.jackson.databind.json.JsonMapper;
 
 /// Small JSON documents: those beside the weights, and the rules in this package.
 final class JsonFile {
-    private static final long MAX_BYTES = 16L << 20;
-
     private JsonFile() {}
 
     /// The document at `path`. **Errors.** [Fault] `K2305`, `K5003`.
     static JsonNode read(Path path) {
         try {
-            if (Files.size(path) > MAX_BYTES) {
-                throw new Fault(
-                        Code.K2305,
-                        path + " has " + Files.size(path) + " bytes",
-                        "a configuration is far smaller",
-                        "check that this is the file");
-            }
-            return JsonMapper.shared().readTree(Files.readAllBytes(path));
+            Limit.JSON_BYTES.checkSize(path, Code.K2305);
+            return ForeignJson.mapper().readTree(Files.readAllBytes(path));
         } catch (JacksonException e) {
             throw new Fault(
                     Code.K2305,

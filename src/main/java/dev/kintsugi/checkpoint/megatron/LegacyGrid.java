@@ -2,6 +2,7 @@ package dev.kintsugi.checkpoint.megatron;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Limit;
 import dev.kintsugi.sharding.DeviceMesh;
 import dev.kintsugi.tensor.Shape;
 import java.util.ArrayList;
@@ -26,7 +27,6 @@ import java.util.stream.IntStream;
 record LegacyGrid(List<Place> places, int tp, int pp, int ep, int etp) {
     private static final String EMBEDDING = "embedding.word_embeddings.weight";
     private static final int MAX_NAMED = 4;
-    private static final int MAX_RANKS = 1 << 14;
 
     /// Where a file stands. `rank` numbers the files.
     record Place(LegacyShard shard, int rank, int tp, int pp, int ep) {}
@@ -117,9 +117,10 @@ record LegacyGrid(List<Place> places, int tp, int pp, int ep, int etp) {
     private static int size(Optional<Long> said, List<LegacyShard> shards, ToIntFunction<LegacyShard> number) {
         int largest = shards.stream().mapToInt(number).max().orElse(0);
         int size = Math.toIntExact(said.orElse(largest + 1L));
-        if (largest >= size || size > MAX_RANKS) {
+        if (largest >= size) {
             throw damaged("a rank " + largest + " of " + size);
         }
+        Limit.RANKS.check(size, Code.K3101, () -> "a rank " + largest + " of " + size);
         return size;
     }
 

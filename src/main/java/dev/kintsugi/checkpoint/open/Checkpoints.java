@@ -14,6 +14,7 @@ import dev.kintsugi.checkpoint.megatron.MegatronFormat;
 import dev.kintsugi.checkpoint.torchbin.TorchBinFormat;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Limit;
 import dev.kintsugi.work.Job;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -27,7 +28,6 @@ import java.util.stream.Stream;
 /// Opens a checkpoint whatever wrote it: detection is by content and file names, never by folder names.
 public final class Checkpoints {
     private static final int MAX_DEPTH = 4;
-    private static final int MAX_DIRECTORIES = 10_000;
 
     /// The formats in the order in which they are asked; the first that recognises a path opens it.
     private static final List<CheckpointFormat> FORMATS = List.of(
@@ -205,7 +205,7 @@ public final class Checkpoints {
     }
 
     private static void walk(Path directory, OpenOptions options, int depth, List<Path> found, int[] seen) {
-        if (depth > MAX_DEPTH || ++seen[0] > MAX_DIRECTORIES) {
+        if (depth > MAX_DEPTH || ++seen[0] > Limit.DIRECTORIES.value()) {
             return;
         }
         List<Path> children;

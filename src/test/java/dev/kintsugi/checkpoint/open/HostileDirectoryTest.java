@@ -13,9 +13,9 @@ import dev.kintsugi.TorchWriter;
 import dev.kintsugi.architecture.Config;
 import dev.kintsugi.checkpoint.Checkpoint;
 import dev.kintsugi.checkpoint.OpenOptions;
-import dev.kintsugi.checkpoint.WeightIndex;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Limit;
 import dev.kintsugi.tensor.DType;
 import dev.kintsugi.tensor.Tensor;
 import dev.kintsugi.work.Job;
@@ -161,10 +161,10 @@ class HostileDirectoryTest {
         String good = "{\"weight_map\":{\"w\":\"a.safetensors\"}}";
         Files.writeString(index, good);
         try (RandomAccessFile file = new RandomAccessFile(index.toFile(), "rw")) {
-            file.setLength(WeightIndex.MAX_BYTES + 1);
+            file.setLength(Limit.INDEX_BYTES.value() + 1);
         }
         assertTrue(refused(Code.K2304, scratch).what().contains("the limit is"));
-        Files.writeString(index, good + " ".repeat((int) WeightIndex.MAX_BYTES - good.length()));
+        Files.writeString(index, good + " ".repeat((int) Limit.INDEX_BYTES.value() - good.length()));
         open(scratch).close();
         Files.writeString(index, "{\"weight_map\":{\"w\":\"a.safetensors\",\"w\":\"b.safetensors\"}}");
         refused(Code.K2304, scratch);
