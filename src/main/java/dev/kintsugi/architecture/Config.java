@@ -5,6 +5,7 @@ import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fault.Limit;
 import dev.kintsugi.io.ForeignJson;
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -34,6 +35,8 @@ public final class Config {
         try {
             Limit.JSON_BYTES.checkSize(path, Code.K2305);
             return of(path, Files.readString(path, StandardCharsets.UTF_8));
+        } catch (CharacterCodingException e) {
+            throw damaged(path, "it is no UTF-8 text", e);
         } catch (IOException e) {
             throw new Fault(
                     Code.K5003,

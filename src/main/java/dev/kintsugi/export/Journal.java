@@ -1,5 +1,6 @@
 package dev.kintsugi.export;
 
+import dev.kintsugi.fault.Limit;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -34,7 +35,7 @@ final class Journal {
     }
 
     private List<String> lines() throws IOException {
-        if (!Files.isRegularFile(path)) {
+        if (!Files.isRegularFile(path) || Files.size(path) > Limit.WORKSPACE_BYTES.value()) {
             return List.of();
         }
         String text = Files.readString(path, StandardCharsets.UTF_8);

@@ -73,6 +73,7 @@ public enum Code {
     K5002(Status.IO, "cannot write"),
     K5003(Status.IO, "cannot read"),
     K5004(Status.IO, "the output was not what was written"),
+    K5005(Status.IO, "not enough memory"),
     // Models that are not as expected
     K6001(Status.DIFFERENT, "validation failed"),
     K6002(Status.DIFFERENT, "models differ"),

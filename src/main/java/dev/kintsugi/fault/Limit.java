@@ -16,7 +16,7 @@ import java.util.function.Supplier;
 /// A limit is the process's, as the size of the heap is, so that the readers deep below need not be handed it.
 /// Any thread may ask; one at a time may change.
 public enum Limit {
-    PICKLE_BYTES(1L << 30, Limit.ARRAY, "bytes of one pickle"),
+    PICKLE_BYTES(256L << 20, Limit.ARRAY, "bytes of one pickle"),
     PICKLE_OPCODES(200_000_000, Long.MAX_VALUE, "opcodes of one pickle"),
     PICKLE_STACK(20_000_000, Limit.ARRAY, "values, and marks, on the stack of a pickle at once"),
     PICKLE_MEMO(20_000_000, Limit.ARRAY, "memo slots that a pickle writes"),
@@ -127,10 +127,20 @@ public enum Limit {
         }
     }
 
-    /// Refuses `file` if it has more bytes. **Errors.** [Fault] `code`.
+    /// Refuses `file` if it has more bytes, or is a pipe or device, whose bytes cannot be told beforehand.
+    ///
+    /// **Errors.** [Fault] `code`; [IOException] for what is no regular file.
     public void checkSize(Path file, Code code) throws IOException {
+        if (!Files.isRegularFile(file) && Files.exists(file)) {
+            throw new IOException("not a regular file");
+        }
         long bytes = Files.size(file);
         check(bytes, code, () -> file + " has " + bytes + " bytes");
+    }
+
+    /// What to type to allow more.
+    public String more() {
+        return "--limit " + label() + "=NUMBER, or for all commands: set limit." + label() + " NUMBER";
     }
 
     /// What is thrown for more than it allows; `what` says what was asked for, and where.
@@ -139,7 +149,6 @@ public enum Limit {
                 code,
                 what + ", the limit is " + value(),
                 "a sound file asks for far less; limits keep a damaged or hostile one from filling the memory",
-                "if you trust the file, allow more: set limit." + label()
-                        + " NUMBER (the limits are listed by: help safety)");
+                "if you trust the file, allow more: " + more());
     }
 }

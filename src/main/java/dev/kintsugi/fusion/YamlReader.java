@@ -2,6 +2,7 @@ package dev.kintsugi.fusion;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Limit;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -195,6 +196,7 @@ final class YamlReader {
         private final String text;
         private final Line line;
         private int position;
+        private int depth;
 
         Flow(String text, Line line) {
             this.text = text;
@@ -210,10 +212,17 @@ final class YamlReader {
         Object value(String stops) {
             skipBlanks();
             char c = position < text.length() ? text.charAt(position) : 0;
-            if (c == '[') {
-                return list();
+            if (c != '[' && c != '{') {
+                return plain(stops);
             }
-            return c == '{' ? map() : plain(stops);
+            depth++;
+            Limit.JSON_DEPTH.check(
+                    depth,
+                    Code.K7006,
+                    () -> "line " + line.number() + " of the merge configuration nests " + depth + " deep");
+            Object value = c == '[' ? list() : map();
+            depth--;
+            return value;
         }
 
         private List<Object> list() {

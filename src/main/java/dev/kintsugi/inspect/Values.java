@@ -1,5 +1,7 @@
 package dev.kintsugi.inspect;
 
+import dev.kintsugi.fault.Code;
+import dev.kintsugi.fault.Fault;
 import dev.kintsugi.tensor.Shape;
 import dev.kintsugi.tensor.Tensor;
 import dev.kintsugi.tensor.TensorSpec;
@@ -31,6 +33,8 @@ public record Values(TensorSpec spec, Shape shape, boolean elided, List<String> 
         }
     }
 
+    private static final int MAX_SHOWN = 1 << 18;
+
     public Values {
         cells = List.copyOf(cells);
     }
@@ -45,6 +49,12 @@ public record Values(TensorSpec spec, Shape shape, boolean elided, List<String> 
                 .map(TensorSlice.Axis::count)
                 .toList());
         boolean elided = shape.elementCount() > layout.threshold();
+        if (shape.elementCount() == 0) {
+            return new Values(tensor.spec(), shape, false, List.of(), "[]");
+        }
+        if (elided) {
+            checkShown(shape, layout.edge());
+        }
         Walk walk = new Walk(tensor, axes, elided ? layout.edge() : Long.MAX_VALUE);
         walk.read(0, 0);
         int widest = walk.cells.stream().mapToInt(String::length).max().orElse(0);
@@ -55,6 +65,21 @@ public record Values(TensorSpec spec, Shape shape, boolean elided, List<String> 
         }
         String text = new Printer(walk.cells, counts, elided, layout, widest).print();
         return new Values(tensor.spec(), shape, elided, walk.cells, text);
+    }
+
+    /// Twice the edge in each of many dims is more than anybody reads, or a heap holds.
+    private static void checkShown(Shape shape, int edge) {
+        double shown = 1;
+        for (int dim = 0; dim < shape.ndim(); dim++) {
+            shown *= Math.min(shape.dim(dim), 2.0 * edge);
+        }
+        if (shown > MAX_SHOWN) {
+            throw new Fault(
+                    Code.K1003,
+                    "the edges alone of " + shape + " are more than " + MAX_SHOWN + " values",
+                    "it has many dims",
+                    "fix some of them, as in --slice 0,0");
+        }
     }
 
     /// Reads the elements shown in row-major order of the slice.

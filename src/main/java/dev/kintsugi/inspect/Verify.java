@@ -72,6 +72,13 @@ public record Verify(List<FileVerdict> files) {
         if (!Files.exists(path)) {
             throw new Fault(Code.K1010, path + ": no such file or directory", "nothing is there", "check the path");
         }
+        if (!Files.isDirectory(path) && !Files.isRegularFile(path)) {
+            throw new Fault(
+                    Code.K5003,
+                    path + ": neither a file nor a directory",
+                    "a pipe or a device has no end that could be checked",
+                    "give the file itself");
+        }
         try (Stream<Path> walk = Files.walk(path, MAX_DEPTH)) {
             walk.filter(Files::isRegularFile).forEach(files::add);
         } catch (IOException | UncheckedIOException e) {

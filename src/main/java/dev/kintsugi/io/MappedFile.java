@@ -49,11 +49,8 @@ public final class MappedFile implements ByteSource, AutoCloseable {
     @SuppressWarnings("MustBeClosedChecker")
     public static MappedFile open(Path path) {
         Arena arena = Arena.ofShared();
-        try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
+        try (FileChannel channel = regular(path)) {
             BasicFileAttributes attributes = Files.readAttributes(path, BasicFileAttributes.class);
-            if (!attributes.isRegularFile()) {
-                throw new IOException("not a regular file");
-            }
             long size = channel.size();
             MemorySegment mapping = size < WINDOW_BYTES
                     ? MemorySegment.ofArray(channelBytes(channel, (int) size))
@@ -65,6 +62,14 @@ public final class MappedFile implements ByteSource, AutoCloseable {
                     e instanceof NoSuchFileException ? "there is no such file" : "the system says: " + e.getMessage();
             throw new Fault(Code.K5003, path + ": cannot be opened", reason, "check the path and its permissions", e);
         }
+    }
+
+    /// Opening a pipe would wait for somebody to write into it.
+    private static FileChannel regular(Path path) throws IOException {
+        if (!Files.readAttributes(path, BasicFileAttributes.class).isRegularFile()) {
+            throw new IOException("not a regular file");
+        }
+        return FileChannel.open(path, StandardOpenOption.READ);
     }
 
     private static byte[] channelBytes(FileChannel channel, int count) throws IOException {

@@ -59,10 +59,12 @@ public final class SafetensorsFile {
         long headerBytes = ByteBuffer.wrap(start).order(ByteOrder.LITTLE_ENDIAN).getLong();
         Foreign.refuse(start);
         if (headerBytes < 0 || headerBytes > Limit.HEADER_BYTES.value()) {
-            throw Limit.HEADER_BYTES.beyond(
+            throw new Fault(
                     Code.K2303,
-                    "says that its header has " + Long.toUnsignedString(headerBytes)
-                            + " bytes, as no safetensors file or one with a damaged start does");
+                    "says that its header has " + Long.toUnsignedString(headerBytes) + " bytes, the limit is "
+                            + Limit.HEADER_BYTES.value(),
+                    "the file is no safetensors file, or its start is damaged",
+                    "copy it again; if it is right, allow more: " + Limit.HEADER_BYTES.more());
         }
         if (headerBytes > file.byteCount() - 8) {
             throw new Fault(

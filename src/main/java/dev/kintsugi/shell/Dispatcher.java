@@ -69,11 +69,12 @@ final class Dispatcher {
                     e));
         } catch (OutOfMemoryError e) {
             return failed(new Fault(
-                    Code.K9001,
+                    Code.K5005,
                     "the heap is full",
                     "the command needed more than the " + Runtime.getRuntime().maxMemory() / (1 << 20)
                             + " MB there are",
-                    "give more with KINTSUGI_OPTS=-Xmx2g, and tell us what you did",
+                    "give more with KINTSUGI_OPTS=-Xmx2g; if the file is damaged, lower a limit (help safety) to have"
+                            + " it refused",
                     e));
         } catch (RuntimeException | StackOverflowError | InternalError e) {
             return failed(new Fault(

@@ -1,5 +1,6 @@
 package dev.kintsugi.shell;
 
+import dev.kintsugi.fault.Limit;
 import dev.kintsugi.io.AtomicFile;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -53,7 +54,7 @@ record Places(Map<String, String> environment, Path home) {
     /// The directories that were used as workspaces; what cannot be read is left out.
     List<Path> known() {
         try {
-            return Files.exists(knownWorkspaces())
+            return Files.exists(knownWorkspaces()) && Files.size(knownWorkspaces()) <= Limit.WORKSPACE_BYTES.value()
                     ? Files.readAllLines(knownWorkspaces()).stream()
                             .filter(l -> !l.isBlank())
                             .map(Path::of)

@@ -4,7 +4,10 @@ import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fault.Limit;
 import java.io.IOException;
-import java.nio.charset.MalformedInputException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -35,17 +38,31 @@ record Recipe(Path path, SequencedMap<String, Optional<String>> parameters, List
     static Recipe read(Path path) {
         String text;
         try {
-            Limit.RECIPE_BYTES.checkSize(path, Code.K1006);
-            text = Files.readString(path);
+            text = StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(bytes(path)))
+                    .toString();
         } catch (NoSuchFileException e) {
             throw new Fault(Code.K1010, path + ": no such recipe", "there is no such file", "check the path", e);
-        } catch (MalformedInputException e) {
+        } catch (CharacterCodingException e) {
             throw new Fault(Code.K1006, path + ": no UTF-8 text", "a recipe is lines of text", "check the path", e);
         } catch (IOException e) {
             throw new Fault(
                     Code.K5003, path + ": cannot be read", "the system says: " + e.getMessage(), "check the path", e);
         }
         return parse(path, text);
+    }
+
+    /// What `path` holds, which may be a pipe.
+    private static byte[] bytes(Path path) throws IOException {
+        int most = Limit.RECIPE_BYTES.intValue();
+        try (InputStream in = Files.newInputStream(path)) {
+            byte[] bytes = in.readNBytes(most);
+            if (in.read() >= 0) {
+                throw Limit.RECIPE_BYTES.beyond(Code.K1006, path + " has more than " + most + " bytes");
+            }
+            return bytes;
+        }
     }
 
     static Recipe parse(Path path, String text) {
@@ -55,7 +72,8 @@ record Recipe(Path path, SequencedMap<String, Optional<String>> parameters, List
         for (int i = 0; i < raw.length; i++) {
             int number = i + 1;
             StringBuilder joined = new StringBuilder(raw[i]);
-            while (endsOpen(joined) && i + 1 < raw.length) {
+            boolean comment = raw[i].stripLeading().startsWith("#");
+            while (!comment && endsOpen(joined) && i + 1 < raw.length) {
                 i++;
                 joined.setLength(joined.length() - 1);
                 joined.append(raw[i]);
@@ -76,8 +94,7 @@ record Recipe(Path path, SequencedMap<String, Optional<String>> parameters, List
         while (slashes < line.length() && line.charAt(line.length() - 1 - slashes) == '\\') {
             slashes++;
         }
-        boolean comment = line.toString().stripLeading().startsWith("#");
-        return slashes % 2 == 1 && !comment;
+        return slashes % 2 == 1;
     }
 
     private static void declare(

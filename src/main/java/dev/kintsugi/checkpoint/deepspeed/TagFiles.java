@@ -174,7 +174,7 @@ record TagFiles(
 
     private static String readPointer(Path pointer) {
         try {
-            if (Files.size(pointer) <= 4096) {
+            if (Files.isRegularFile(pointer) && Files.size(pointer) <= 4096) {
                 String name = Files.readString(pointer).strip();
                 Path plain = Path.of(name);
                 if (!name.isEmpty() && plain.equals(plain.getFileName()) && !name.equals("..") && !name.equals(".")) {

@@ -136,7 +136,7 @@ record StepDirectory(Path given, Path step, Layout layout, Optional<String> chos
 
     private static String tracker(Path file) {
         try {
-            if (Files.size(file) > MAX_TRACKER_BYTES) {
+            if (!Files.isRegularFile(file) || Files.size(file) > MAX_TRACKER_BYTES) {
                 throw noIteration(file, "has " + Files.size(file) + " bytes");
             }
             return Files.readString(file).strip();

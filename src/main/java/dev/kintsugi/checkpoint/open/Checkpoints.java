@@ -17,6 +17,7 @@ import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fault.Limit;
 import dev.kintsugi.work.Job;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -214,7 +215,7 @@ public final class Checkpoints {
                             && !String.valueOf(p.getFileName()).startsWith("."))
                     .sorted()
                     .toList();
-        } catch (IOException e) {
+        } catch (IOException | UncheckedIOException e) {
             return;
         }
         for (Path child : children) {
