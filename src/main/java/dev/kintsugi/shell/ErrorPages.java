@@ -11,7 +11,8 @@ import java.util.Objects;
 final class ErrorPages {
     private ErrorPages() {}
 
-    static Sheet sheet(Code code) {
+    /// The page, in lines as wide as `width` allows.
+    static Sheet sheet(Code code, int width) {
         Sheet sheet = Sheet.of("explain-code")
                 .fact("code", code.name())
                 .fact("title", code.title())
@@ -19,7 +20,9 @@ final class ErrorPages {
                 .fact("page", page(code));
         sheet.line(code.name() + "  " + code.title() + "  (exit "
                 + code.status().exitCode() + ": " + code.status().meaning() + ")");
-        page(code).lines().forEach(sheet::line);
+        for (String paragraph : page(code).split("\n\n+")) {
+            Fold.paragraph(paragraph.replace('\n', ' '), width).forEach(sheet::line);
+        }
         return sheet;
     }
 

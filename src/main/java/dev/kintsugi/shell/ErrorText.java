@@ -14,12 +14,12 @@ final class ErrorText {
         if (fault.code() == Code.K9002 && console.isTerminal()) {
             err.println();
         }
-        err.println(console.color("31", "error[" + fault.code() + "]:") + " " + Escape.text(fault.what()));
+        console.labelled("31", "error[" + fault.code() + "]:", fault.what());
         if (!fault.why().isEmpty()) {
-            err.println("  why: " + Escape.text(fault.why()));
+            console.message("  why: " + Escape.text(fault.why()));
         }
         if (!fault.next().isEmpty()) {
-            err.println("  try: " + Escape.text(fault.next()));
+            console.message("  try: " + Escape.text(fault.next()));
         }
         if (trace) {
             fault.printStackTrace(err);

@@ -62,7 +62,7 @@ final class RecipeVerbs {
                         "look at its run lines");
             }
             depth++;
-            try {
+            try (Console.Unpaged whole = call.console().unpaged()) {
                 return session().with(values, s -> lines(recipe, call.has("keep-going")));
             } finally {
                 depth--;

@@ -23,18 +23,20 @@ final class ShellVerbs {
         Status run(Invocation call) {
             if (!call.words().isEmpty()) {
                 Verb verb = session().dispatcher().verb(call.word(0));
-                call.console().out().print(verb.getHelp());
+                HelpText.sheet(verb).print(call.console());
                 return Status.DONE;
             }
             Sheet sheet = Sheet.of("help")
                     .rows("commands")
                     .column("command", "command")
-                    .column("about", "about");
+                    .column("about", "about")
+                    .column("group", "group")
+                    .dataOnly();
             CommandPages.GROUPS.forEach((group, title) -> {
                 List<Verb> verbs = session().dispatcher().verbs().stream()
                         .filter(v -> v.getGroup().equals(group))
                         .toList();
-                verbs.forEach(v -> sheet.row(v.getName(), v.getDescription()));
+                verbs.forEach(v -> sheet.row(v.getName(), v.getDescription(), title));
             });
             sheet.below("").below("help COMMAND explains one; explain CODE an error; Tab completes; Ctrl-D leaves");
             sheet.print(call.console());
@@ -68,6 +70,7 @@ final class ShellVerbs {
         @Override
         Status run(Invocation call) {
             session().leave();
+            Sheet.of("exit").print(call.console());
             return Status.DONE;
         }
     }
