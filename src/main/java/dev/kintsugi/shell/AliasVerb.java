@@ -30,6 +30,7 @@ final class AliasVerb extends Verb {
     @Override
     Status run(Invocation call) {
         if (define(session(), call.words())) {
+            Sheet.of("alias").fact("defined", call.word(0)).print(call.console());
             return Status.DONE;
         }
         Sheet sheet = Sheet.of("aliases").rows("aliases").column("name", "name").column("command", "command");

@@ -12,7 +12,7 @@ import java.util.stream.Collectors;
 
 /// Names that differ in numbers only, as one line: `model.layers.{0..23}.mlp.up_proj.weight`.
 final class Collapsed {
-    private static final Pattern NUMBER = Pattern.compile("(?<=\\.)\\d+(?=\\.)");
+    private static final Pattern NUMBER = Pattern.compile("(?<=\\.)\\d{1,18}(?=\\.)");
 
     private Collapsed() {}
 
@@ -20,6 +20,11 @@ final class Collapsed {
     record Group(String text, List<String> names) {
         Group {
             names = List.copyOf(names);
+        }
+
+        /// The line with how many names share it: `model.layers.{0..23}.mlp.up_proj.weight ×24`.
+        String label() {
+            return names.size() == 1 ? text : text + " ×" + names.size();
         }
     }
 

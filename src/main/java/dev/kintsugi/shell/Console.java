@@ -4,16 +4,23 @@ import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.Writer;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Supplier;
+import java.util.regex.Pattern;
 
 /// Where results and messages go, and what the reader's screen can show.
 final class Console {
+    private static final Pattern CODES = Pattern.compile("\u001b\\[[0-9;]*m");
+
     private PrintWriter out;
     private final PrintWriter err;
     private final boolean terminal;
     private final boolean color;
     private int width;
+    private int height = Integer.MAX_VALUE;
+    private Optional<Pager> pager = Optional.empty();
     private OutputFormat format = OutputFormat.TABLE;
 
     Console(PrintWriter out, PrintWriter err, boolean terminal, boolean color, int width) {
@@ -72,6 +79,58 @@ final class Console {
         width = Math.max(40, columns);
     }
 
+    void height(int lines) {
+        height = lines;
+    }
+
+    /// What is longer than the screen is shown by `shower`.
+    void pager(Pager shower) {
+        pager = Optional.of(shower);
+    }
+
+    /// Prints without stopping at the end of the screen until the result is closed.
+    Unpaged unpaged() {
+        Optional<Pager> before = pager;
+        pager = Optional.empty();
+        return () -> pager = before;
+    }
+
+    /// Pages again when closed.
+    interface Unpaged extends AutoCloseable {
+        @Override
+        void close();
+    }
+
+    /// Prints lines of results; on a terminal too long for the screen, page by page.
+    void print(String text) {
+        out.flush();
+        boolean shown = !text.isEmpty()
+                && pager.isPresent()
+                && screenLines(text) >= height
+                && pager.get().show(text);
+        if (!shown) {
+            out.print(text);
+            out.flush();
+        }
+    }
+
+    private long screenLines(String text) {
+        return text.lines()
+                .mapToLong(l -> 1 + Math.max(0, Fold.columns(CODES.matcher(l).replaceAll("")) - 1) / width)
+                .sum();
+    }
+
+    /// `line` as the screen shows it: broken between words on a terminal, as it is in a pipe.
+    List<String> folded(String line) {
+        return terminal ? Fold.line(line, width) : List.of(line);
+    }
+
+    /// Prints a line of a message.
+    void message(String line) {
+        folded(line).forEach(err::println);
+        err.flush();
+    }
+
     OutputFormat format() {
         return format;
     }
@@ -81,12 +140,18 @@ final class Console {
     }
 
     void note(String text) {
-        err.println("note: " + Escape.text(text));
-        err.flush();
+        message("note: " + Escape.text(text));
     }
 
     void warn(String text) {
-        err.println(color("33", "warning: ") + Escape.text(text));
+        labelled("33", "warning:", text);
+    }
+
+    /// Prints a message behind a coloured label.
+    void labelled(String code, String label, String text) {
+        List<String> lines = folded(label + " " + Escape.text(text));
+        err.println(color(code, label) + lines.getFirst().substring(label.length()));
+        lines.subList(1, lines.size()).forEach(err::println);
         err.flush();
     }
 

@@ -222,6 +222,9 @@ final class DiffSheets {
         long differ = report.differing().size();
         long beyond = report.tensors().stream().filter(t -> !t.close()).count();
         boolean exact = report.tolerances().rtol() == 0 && report.tolerances().atol() == 0;
+        if (compared == 0) {
+            return "structure differs, no tensor of one shape in both";
+        }
         String values = differ == 0
                 ? "all values equal in " + Counted.of(compared, "tensor")
                 : differ + " of " + Counted.of(compared, "tensor") + " differ"

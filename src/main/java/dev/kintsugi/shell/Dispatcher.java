@@ -97,16 +97,15 @@ final class Dispatcher {
         List<Tokenizer.Word> words = AliasVerb.expand(typed, session);
         Verb verb = verb(words.getFirst().text());
         Binder.Bound bound = Binder.bind(verb, words.subList(1, words.size()));
-        if (bound.options().containsKey("help")) {
-            session.console().out().print(verb.getHelp());
-            session.console().out().flush();
-            return Status.DONE;
-        }
         for (String format : bound.options().getOrDefault("format", List.of())) {
             Arrays.stream(OutputFormat.values())
                     .filter(f -> f.name().equalsIgnoreCase(format))
                     .findFirst()
                     .ifPresent(session.console()::format);
+        }
+        if (bound.options().containsKey("help")) {
+            HelpText.sheet(verb).print(session.console());
+            return Status.DONE;
         }
         ParsedInput.Builder input = ParsedInput.builder().commandName(verb.getName());
         for (int i = 0; i < bound.words().size(); i++) {

@@ -185,7 +185,7 @@ final class Doctor {
             HubModel hub = model.hub();
             var report = quick
                     ? Validation.structure(hub, Optional.of(checkpoint), job)
-                    : Validation.run(hub, Optional.of(checkpoint), false, job);
+                    : Validation.run(hub, Optional.of(checkpoint), true, job);
             checked.addAll(report.checked());
             report.findings().forEach(this::add);
         } catch (Fault fault) {

@@ -19,7 +19,7 @@ final class DoctorVerb extends Verb {
                 "Runs every check there is on a directory and says what is wrong, worst first, with the next command",
                 "doctor docs/sample/actor",
                 List.of(Parameter.required("PATH", ValueKind.PATH)),
-                OptionSpec.flag("quick", "leave out what reads whole files: checksums and ties"));
+                OptionSpec.flag("quick", "leave out what reads whole files: checksums, values, replicas and ties"));
     }
 
     @Override

@@ -6,7 +6,8 @@ import dev.kintsugi.fault.Code;
 final class ErrorPages {
     private ErrorPages() {}
 
-    static Sheet sheet(Code code) {
+    /// The page, in lines as wide as `width` allows.
+    static Sheet sheet(Code code, int width) {
         Sheet sheet = Sheet.of("explain-code")
                 .fact("code", code.name())
                 .fact("title", code.title())
@@ -14,7 +15,9 @@ final class ErrorPages {
                 .fact("page", page(code));
         sheet.line(code.name() + "  " + code.title() + "  (exit "
                 + code.status().exitCode() + ": " + code.status().meaning() + ")");
-        page(code).lines().forEach(sheet::line);
+        for (String paragraph : page(code).split("\n\n+")) {
+            Fold.paragraph(paragraph.replace('\n', ' '), width).forEach(sheet::line);
+        }
         return sheet;
     }
 

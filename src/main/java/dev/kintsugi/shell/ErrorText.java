@@ -17,12 +17,12 @@ final class ErrorText {
         if (fault.code() == Code.K9002 && console.isTerminal()) {
             err.println();
         }
-        err.println(console.color("31", "error[" + fault.code() + "]:") + " " + shown(fault.what()));
+        console.labelled("31", "error[" + fault.code() + "]:", cut(fault.what()));
         if (!fault.why().isEmpty()) {
-            err.println("  why: " + shown(fault.why()));
+            console.message("  why: " + shown(fault.why()));
         }
         if (!fault.next().isEmpty()) {
-            err.println("  try: " + shown(fault.next()));
+            console.message("  try: " + shown(fault.next()));
         }
         if (trace) {
             StringWriter text = new StringWriter();
@@ -32,12 +32,16 @@ final class ErrorText {
         err.flush();
     }
 
-    /// Safe to print, and no more than fits on a screen: a name in a file may be as long as the file.
     private static String shown(String text) {
+        return Escape.text(cut(text));
+    }
+
+    /// No more than fits on a screen: a name in a file may be as long as the file.
+    private static String cut(String text) {
         if (text.length() <= MAX_SHOWN) {
-            return Escape.text(text);
+            return text;
         }
-        return Escape.text(text.substring(0, MAX_SHOWN / 2)) + " … "
-                + Escape.text(text.substring(text.length() - MAX_SHOWN / 4)) + " (" + text.length() + " characters)";
+        return text.substring(0, MAX_SHOWN / 2) + " … " + text.substring(text.length() - MAX_SHOWN / 4) + " ("
+                + text.length() + " characters)";
     }
 }

@@ -25,7 +25,7 @@ final class ExplainSheets {
                 .fact("tensor", named.name())
                 .fact("stored", stored)
                 .fact("dtype", layout.spec().dtype().name())
-                .fact("shape", layout.spec().shape().toString())
+                .fact("shape", layout.spec().shape())
                 .fact("steps", origin.map(Origin::steps).orElse(List.of()))
                 .rows("pieces")
                 .column("rank", "rank")
@@ -58,15 +58,16 @@ final class ExplainSheets {
         }
         int width = layout.spec().dtype().byteWidth();
         PieceWhy why = PieceWhy.of(layout, checkpoint);
-        layout.pieces().forEach(p -> row(sheet, p, width, why.of(p)));
-        whys(sheet, layout, why);
+        FileNames names = FileNames.of(layout.pieces().stream().map(Piece::file).toList());
+        layout.pieces().forEach(p -> row(sheet, p, names, width, why.of(p)));
+        whys(sheet, layout, names, why);
         return sheet;
     }
 
-    private static void whys(Sheet sheet, Layout layout, PieceWhy why) {
+    private static void whys(Sheet sheet, Layout layout, FileNames names, PieceWhy why) {
         int shown = Math.min(MOST_LINES, layout.pieces().size());
         for (Piece piece : layout.pieces().subList(0, shown)) {
-            String who = piece.rank() < 0 ? String.valueOf(piece.file().getFileName()) : "rank " + piece.rank();
+            String who = piece.rank() < 0 ? names.of(piece.file()) : "rank " + piece.rank();
             sheet.below("why " + who + ": " + why.of(piece) + (piece.replica() ? "; a replica, not read" : ""));
         }
         if (shown < layout.pieces().size()) {
@@ -74,7 +75,7 @@ final class ExplainSheets {
         }
     }
 
-    private static void row(Sheet sheet, Piece piece, int width, String why) {
+    private static void row(Sheet sheet, Piece piece, FileNames names, int width, String why) {
         List<String> notes = new ArrayList<>();
         if (piece.replica()) {
             notes.add("replica");
@@ -84,7 +85,7 @@ final class ExplainSheets {
         }
         sheet.row(
                 piece.rank() < 0 ? Optional.empty() : Optional.of(piece.rank()),
-                String.valueOf(piece.file().getFileName()),
+                names.of(piece.file()),
                 piece.record(),
                 piece.byteOffset(),
                 piece.global().elementCount() * width,

@@ -28,7 +28,7 @@ final class ExplainVerb extends Verb {
     Status run(Invocation call) {
         Optional<Code> code = Code.parse(call.word(0));
         if (code.isPresent()) {
-            ErrorPages.sheet(code.get()).print(call.console());
+            ErrorPages.sheet(code.get(), call.console().width()).print(call.console());
             return Status.DONE;
         }
         boolean model = session().names(call.word(0));

@@ -102,9 +102,7 @@ final class Exports {
             return;
         }
         List<Finding> errors = report.errors();
-        errors.stream()
-                .limit(20)
-                .forEach(f -> console.err().println("  " + Escape.text(f.subject() + ": " + f.what())));
+        errors.stream().limit(20).forEach(f -> console.message("  " + Escape.text(f.subject() + ": " + f.what())));
         if (errors.size() > 20) {
             console.err().println("  … and " + (errors.size() - 20) + " more");
         }

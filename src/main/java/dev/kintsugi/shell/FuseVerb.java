@@ -20,7 +20,7 @@ final class FuseVerb extends Verb {
                 "fuse",
                 "Makes one model of several; nothing is computed until somebody looks at it or exports it",
                 "fuse weighted-average actor critic --weights 0.3,0.7 --as blend\n"
-                        + "fuse ties actor critic --base base --density 0.5 --layers 'layers.{8..15}.**' --as blend\n"
+                        + "fuse ties actor critic --base base --density 0.5 --layers 'layers.{0..1}.**' --as blend\n"
                         + "fuse --from merge.yml --as blend",
                 List.of(Parameter.optional("METHOD", ValueKind.METHOD), Parameter.any("MODEL", ValueKind.MODEL)),
                 FuseArguments.OPTIONS.toArray(OptionSpec[]::new));

@@ -68,9 +68,7 @@ final class HeatVerb extends Verb {
                 .fact("matrix_columns", heat.matrixColumns())
                 .fact("mean_abs", grid(heat, c -> c.meanAbs().stream().boxed().findFirst()))
                 .fact("non_finite", grid(heat, Heat.Cell::nonFinite));
-        sheet.line(named.name() + "  " + heat.spec() + ", a cell is about "
-                + share(heat.matrixRows(), heat.rows()) + " × " + share(heat.matrixColumns(), heat.columns())
-                + " elements");
+        sheet.line(named.name() + "  " + heat.spec() + scale(heat));
         int label = Long.toString(Math.max(0, heat.matrixRows() - 1)).length();
         for (int row = 0; row < heat.rows(); row++) {
             String line = String.format("%" + (label + 2) + "d │", row * heat.matrixRows() / heat.rows());
@@ -80,6 +78,17 @@ final class HeatVerb extends Verb {
             sheet.painted(line + "│");
         }
         return low > high ? sheet.line("no finite element") : sheet.painted("  mean |x| " + legend(low, high, console));
+    }
+
+    private static String scale(Heat heat) {
+        if (heat.rows() == 0 || heat.columns() == 0) {
+            return "";
+        }
+        if (heat.rows() == heat.matrixRows() && heat.columns() == heat.matrixColumns()) {
+            return ", a cell is an element";
+        }
+        return ", a cell is about " + share(heat.matrixRows(), heat.rows()) + " × "
+                + share(heat.matrixColumns(), heat.columns()) + " elements";
     }
 
     private static List<List<Object>> grid(Heat heat, Function<Heat.Cell, Object> fact) {

@@ -38,6 +38,28 @@ final class HelpText {
         return text.toString();
     }
 
+    /// The same as a report.
+    static Sheet sheet(Verb verb) {
+        Sheet sheet = Sheet.of("help-command")
+                .fact("command", verb.getName())
+                .fact("about", verb.getDescription())
+                .fact("usage", usage(verb))
+                .fact("examples", verb.example().lines().toList())
+                .fact("more", verb.more())
+                .rows("options")
+                .column("option", "option")
+                .dataOnly()
+                .column("value", "value")
+                .dataOnly()
+                .column("values", "values")
+                .dataOnly()
+                .column("about", "about")
+                .dataOnly();
+        verb.options().forEach(o -> sheet.row("--" + o.name(), o.value(), o.choices(), o.help()));
+        of(verb).lines().forEach(sheet::line);
+        return sheet;
+    }
+
     static String usage(Verb verb) {
         StringBuilder text = new StringBuilder(verb.getName());
         verb.parameters().forEach(p -> text.append(' ').append(p.usage()));

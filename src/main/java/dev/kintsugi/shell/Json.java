@@ -1,5 +1,7 @@
 package dev.kintsugi.shell;
 
+import dev.kintsugi.tensor.Shape;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -17,7 +19,8 @@ final class Json {
 
     private Json() {}
 
-    /// A tree of [Map], [List], [String], numbers and booleans, indented. Infinities and NaN become strings, an
+    /// A tree of [Map], [List], [String], [Shape], numbers and booleans, indented. Infinities and NaN become strings,
+    /// an
     /// empty [Optional] null.
     static String write(Map<String, Object> root) {
         return MAPPER.writeValueAsString(safe(root));
@@ -48,6 +51,7 @@ final class Json {
                 map.forEach((k, v) -> copy.put(String.valueOf(k), safe(v)));
                 yield copy;
             }
+            case Shape shape -> Arrays.stream(shape.toArray()).boxed().toList();
             case List<?> list -> list.stream().map(Json::safe).toList();
             case Optional<?> optional -> optional.isPresent() ? safe(optional.get()) : NullNode.getInstance();
             case Double d when d.isNaN() || d.isInfinite() -> d.toString();

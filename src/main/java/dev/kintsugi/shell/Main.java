@@ -37,6 +37,9 @@ public final class Main {
         if (start.debug() == Debug.TIMING) {
             Timing.sinceStart().ifPresent(s -> shell.session().console().err().println("timing: start-up " + s));
         }
+        if (shell.session().console().isTerminal()) {
+            Prompt.fit(shell.session().console());
+        }
         Thread hook = Interrupts.cancelOnSignal(shell.session());
         try {
             return command(shell, start);

@@ -126,6 +126,7 @@ final class MethodVerbs {
                 }
             }
             ModelVerbs.close(call.words(), session());
+            Sheet.of("unfuse").fact("given_up", call.words()).print(call.console());
             return Status.DONE;
         }
     }

@@ -29,6 +29,7 @@ final class ModelVerbs {
             open.forEach(session()::model);
             call.words().forEach(session().workspace()::forget);
             ModelVerbs.close(open, session());
+            Sheet.of("close").fact("closed", call.words()).print(call.console());
             return Status.DONE;
         }
     }
@@ -70,6 +71,7 @@ final class ModelVerbs {
         @Override
         Status run(Invocation call) {
             session().use(call.word(0));
+            Sheet.of("use").fact("model", call.word(0)).print(call.console());
             return Status.DONE;
         }
     }

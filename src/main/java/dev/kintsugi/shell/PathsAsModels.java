@@ -6,11 +6,13 @@ import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
-/// Lets a command that the program runs alone be given a path where it takes a model: `kintsugi stats
-/// runs/actor`.
+/// Lets a command that the program runs alone be given a path where it takes a model, or a rank of it: `kintsugi
+/// stats runs/actor`, `kintsugi diff runs/actor@0 runs/actor@4`.
 final class PathsAsModels {
     private PathsAsModels() {}
 
@@ -22,6 +24,7 @@ final class PathsAsModels {
             return words;
         }
         List<String> replaced = new ArrayList<>(words);
+        Map<String, String> opened = new HashMap<>();
         int position = 0;
         for (int i = 1; i < words.size(); i++) {
             String word = words.get(i);
@@ -29,14 +32,28 @@ final class PathsAsModels {
                 i += takesNext(verb.get(), word) ? 1 : 0;
                 continue;
             }
+            String rank = rankOf(word);
+            String path = word.substring(0, word.length() - rank.length());
             if (takesModel(verb.get(), position)
-                    && isPath(word)
+                    && isPath(path)
                     && !shell.session().names(word)) {
-                replaced.set(i, opened(shell, word));
+                boolean again = !rank.isEmpty() && opened.containsKey(path);
+                String name = again ? opened.getOrDefault(path, path) : opened(shell, path);
+                opened.put(path, name);
+                replaced.set(i, name + rank);
             }
             position++;
         }
         return replaced;
+    }
+
+    /// The `@3` or `@*` of a rank view of a path; empty where the whole word is one.
+    private static String rankOf(String word) {
+        return isPath(word)
+                ? ""
+                : RankView.Reference.parse(word)
+                        .map(r -> word.substring(r.model().length()))
+                        .orElse("");
     }
 
     private static boolean takesNext(Verb verb, String option) {
@@ -53,9 +70,10 @@ final class PathsAsModels {
                 || position >= parameters.size() && !parameters.getLast().repeated()) {
             return false;
         }
-        ValueKind kind =
-                parameters.get(Math.min(position, parameters.size() - 1)).kind();
-        return kind == ValueKind.MODEL || kind == ValueKind.CODE;
+        Parameter parameter = parameters.get(Math.min(position, parameters.size() - 1));
+        return parameter.kind() == ValueKind.MODEL
+                || parameter.kind() == ValueKind.CODE
+                || parameter.name().equals("MODEL");
     }
 
     private static boolean isPath(String word) {

@@ -140,8 +140,11 @@ final class PieceWhy {
                 : "rank " + rank + " (" + name + "=" + coordinate[split.meshDim()] + ")";
         String text = (nested ? "then " : "") + placements.get(split.meshDim()) + " of " + split.extent() + " over "
                 + over + ": step " + split.step() + ", " + who + " has ";
+        if (split.extent() == 0) {
+            return text.replaceFirst(": step 0, ", ": ") + "nothing: there is nothing to split";
+        }
         if (split.from() == split.to()) {
-            long holders = split.step() == 0 ? 0 : Math.ceilDiv(split.extent(), split.step());
+            long holders = Math.ceilDiv(split.extent(), split.step());
             return text + "nothing: " + (holders == 1 ? "one step takes" : holders + " steps take") + " all";
         }
         long from = base[split.dim()] + split.from();
@@ -164,6 +167,10 @@ final class PieceWhy {
 
     private String plainly(Piece piece) {
         boolean one = layout.pieces().size() == 1;
+        if (layout.placements().stream().anyMatch(p -> p.startsWith("Flat"))) {
+            return flat(piece);
+        }
+        String place = ExplainSheets.region(piece.global());
         return switch (layout.kind()) {
             case "plain" -> {
                 if (one) {
@@ -173,10 +180,48 @@ final class PieceWhy {
                         ? "no placement metadata; all ranks hold the same, so one copy is taken"
                         : "no placement metadata; the ranks differ, so they follow each other along dim 0";
             }
-            case "ShardedTensor" -> "rank " + piece.rank() + "'s own metadata puts it at " + piece.global();
-            case "chunks" -> ".metadata puts this chunk at " + piece.global();
+            case "ShardedTensor" -> "rank " + piece.rank() + "'s own metadata puts it at " + place;
+            case "chunks" -> ".metadata puts this chunk at " + place;
             case "whole" -> "one file holds it whole";
-            default -> one ? "one piece: " + layout.kind() : layout.kind() + ": it lies at " + piece.global();
+            case "Megatron" ->
+                piece.global().shape().equals(layout.spec().shape())
+                        ? "not split: " + (one ? "one rank has it all" : "each of these ranks has all of it")
+                        : "Megatron cuts it along one dim: " + place;
+            case "Megatron gate|up" -> "cut out of linear_fc1, which holds the rows of gate and up together: " + place;
+            case "Megatron query groups" ->
+                "cut out of linear_qkv, which holds query, key and value rows group by group: " + place;
+            default -> one ? "one piece: " + layout.kind() : layout.kind() + ": it has " + place;
         };
+    }
+
+    /// ZeRO cuts a tensor as if it had one dim, so that a rank's run begins and ends within a row.
+    private String flat(Piece piece) {
+        Shape shape = layout.spec().shape();
+        long first = Long.MAX_VALUE;
+        long last = -1;
+        for (Piece other : layout.pieces()) {
+            if (other.rank() == piece.rank() && !other.global().isEmpty()) {
+                first = Math.min(first, flatIndex(shape, other.global(), false));
+                last = Math.max(last, flatIndex(shape, other.global(), true));
+            }
+        }
+        String over = String.join(", ", layout.meshDims());
+        String text = "laid out flat, " + Counted.of(shape.elementCount(), "element")
+                + (over.isEmpty() ? "" : " over " + over) + ": rank " + piece.rank() + " has ";
+        if (last < 0) {
+            return text + "none";
+        }
+        return text + "elements " + first + ".." + last
+                + (shape.ndim() == 1 ? "" : "; this is " + ExplainSheets.region(piece.global()) + " of them");
+    }
+
+    /// Where the first or last element of `region` stands when `shape` is laid out flat.
+    private static long flatIndex(Shape shape, Region region, boolean last) {
+        long index = 0;
+        for (int dim = 0; dim < shape.ndim(); dim++) {
+            long at = last ? region.end(dim) - 1 : region.offset().dim(dim);
+            index = index * shape.dim(dim) + at;
+        }
+        return index;
     }
 }

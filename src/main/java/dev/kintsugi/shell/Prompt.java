@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -19,6 +20,7 @@ import org.jline.reader.LineReader;
 import org.jline.reader.LineReaderBuilder;
 import org.jline.reader.UserInterruptException;
 import org.jline.reader.impl.DefaultParser;
+import org.jline.reader.impl.history.DefaultHistory;
 import org.jline.terminal.Terminal;
 import org.jline.terminal.TerminalBuilder;
 
@@ -31,11 +33,28 @@ final class Prompt {
     private Prompt() {}
 
     static Status run(Shell shell, Start start) {
-        try (Terminal terminal =
-                TerminalBuilder.builder().system(true).dumb(true).build()) {
+        try (Terminal terminal = system()) {
+            Console console = shell.session().console();
+            if (console.isTerminal()) {
+                console.pager(Pager.of(System.getenv()));
+            }
             return on(terminal, shell, start);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
+        }
+    }
+
+    private static Terminal system() throws IOException {
+        return TerminalBuilder.builder().system(true).dumb(true).build();
+    }
+
+    /// Makes one command print as wide and as long as the terminal is that it runs on.
+    static void fit(Console console) {
+        try (Terminal terminal = system()) {
+            size(terminal, console);
+            console.pager(Pager.of(System.getenv()));
+        } catch (IOException e) {
+            console.warn("the size of the terminal is not known: " + e.getMessage());
         }
     }
 
@@ -43,8 +62,8 @@ final class Prompt {
     /// and a workspace is kept.
     static Status on(Terminal terminal, Shell shell, Start start) {
         Console console = shell.session().console();
-        width(terminal, console);
-        terminal.handle(Terminal.Signal.WINCH, signal -> width(terminal, console));
+        size(terminal, console);
+        terminal.handle(Terminal.Signal.WINCH, signal -> size(terminal, console));
         if (!console.isTerminal()) {
             Status opened = start.workspace().map(d -> Main.use(shell, d)).orElse(Status.DONE);
             return opened == Status.DONE ? loop(shell, reader(shell, terminal, Optional.empty()), terminal) : opened;
@@ -60,9 +79,12 @@ final class Prompt {
         return loop(shell, reader, terminal);
     }
 
-    private static void width(Terminal terminal, Console console) {
+    private static void size(Terminal terminal, Console console) {
         if (terminal.getWidth() > 0) {
             console.width(terminal.getWidth());
+        }
+        if (terminal.getHeight() > 0) {
+            console.height(terminal.getHeight());
         }
     }
 
@@ -98,7 +120,7 @@ final class Prompt {
                 .parser(parser)
                 .completer((reader, line, candidates) ->
                         complete(shell, line.line().substring(0, line.cursor()), candidates))
-                .variable(LineReader.HISTORY_IGNORE, Secrets.historyPattern())
+                .history(new DiscreetHistory())
                 .variable(LineReader.LIST_MAX, 200)
                 .variable(LineReader.SECONDARY_PROMPT_PATTERN, "%P ... ")
                 .option(LineReader.Option.DISABLE_EVENT_EXPANSION, true)
@@ -106,6 +128,16 @@ final class Prompt {
                 .option(LineReader.Option.HISTORY_INCREMENTAL, true);
         history.ifPresent(file -> builder.variable(LineReader.HISTORY_FILE, file));
         return builder.build();
+    }
+
+    /// Lines typed before, without those that may hold a secret.
+    private static final class DiscreetHistory extends DefaultHistory {
+        @Override
+        public void add(Instant time, String line) {
+            if (!Secrets.mayHold(line)) {
+                super.add(time, line);
+            }
+        }
     }
 
     /// The file of lines typed before, in the workspace; none if it cannot be made.
@@ -163,7 +195,7 @@ final class Prompt {
 
     private static Status runCancellable(Shell shell, String line, Terminal terminal, ExecutorService executor) {
         shell.session().begin();
-        width(terminal, shell.session().console());
+        size(terminal, shell.session().console());
         Terminal.SignalHandler before =
                 terminal.handle(Terminal.Signal.INT, signal -> shell.session().cancel());
         Future<Status> running = executor.submit(() -> shell.run(line));

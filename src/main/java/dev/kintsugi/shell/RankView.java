@@ -70,7 +70,7 @@ final class RankView implements Model {
                     Code.K1004,
                     model.name() + " has no rank " + wanted,
                     model.checkpoint().isPresent()
-                            ? "its files belong to no rank"
+                            ? whyNone(model.checkpoint().get())
                             : "it is a fusion, which no rank holds",
                     "name the model itself: " + model.name());
         }
@@ -80,6 +80,13 @@ final class RankView implements Model {
                 "its ranks are " + Ranks.text(List.copyOf(ranks.keySet())),
                 "name one of them, as in " + model.name() + "@"
                         + ranks.firstEntry().getKey() + ", or all: " + model.name() + "@*");
+    }
+
+    private static String whyNone(Checkpoint checkpoint) {
+        boolean written = checkpoint.files().stream().anyMatch(f -> f.rank().isPresent());
+        return written
+                ? checkpoint.format() + " keeps each piece once, and not which ranks held it in memory"
+                : "its files belong to no rank";
     }
 
     private static Checkpoint narrowed(Checkpoint opened, int rank, StateDict local) {

@@ -57,7 +57,7 @@ final class RecipeVerbs {
             Limit.RECIPE_DEPTH.check(
                     depth + 1L, Code.K1006, () -> recipe.path() + ": recipes call each other, maybe without end");
             depth++;
-            try {
+            try (Console.Unpaged whole = call.console().unpaged()) {
                 return session().with(values, s -> lines(recipe, call.has("keep-going")));
             } finally {
                 depth--;

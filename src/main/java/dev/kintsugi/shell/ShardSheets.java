@@ -29,18 +29,23 @@ final class ShardSheets {
                 .rows("files")
                 .column("file", "file")
                 .number("rank", "rank")
+                .ifAny()
                 .column("coordinate", "coordinate")
+                .ifRoom()
                 .number("tensors", "tensors")
+                .ifRoom()
                 .bytes("bytes", "bytes")
                 .time("modified_millis", "modified")
                 .column("status", "status");
+        FileNames names =
+                FileNames.of(checkpoint.files().stream().map(ShardFile::path).toList());
         for (ShardFile file : checkpoint.files()) {
             Object rank = file.rank().isPresent() ? (Object) (long) file.rank().getAsInt() : "";
             String coordinate = file.rank().isPresent() && checkpoint.mesh().isPresent()
                     ? coordinate(checkpoint.mesh().get(), file.rank().getAsInt())
                     : "";
             sheet.row(
-                    String.valueOf(file.path().getFileName()),
+                    names.of(file.path()),
                     rank,
                     coordinate,
                     (long) file.tensorCount(),
@@ -79,7 +84,7 @@ final class ShardSheets {
         return sheet;
     }
 
-    static Sheet placements(Choice choice, Checkpoint checkpoint) {
+    static Sheet placements(Choice choice, Checkpoint checkpoint, boolean collapse) {
         SequencedMap<String, Layout> layouts = choice.placements(checkpoint);
         Sheet sheet = Sheet.of("placements")
                 .fact("model", choice.model().name())
@@ -89,33 +94,71 @@ final class ShardSheets {
                 .column("shape", "global shape")
                 .column("placements", "placements")
                 .column("locals", "local shapes")
-                .number("replicas", "replicas")
-                .number("trimmed_elements", "trimmed");
-        layouts.forEach((name, layout) -> sheet.row(
-                name,
-                layout.spec().dtype().name(),
-                layout.spec().shape().toString(),
-                placement(layout),
-                locals(layout),
-                replicas(layout),
-                layout.pieces().stream().mapToLong(Piece::trimmedElements).sum()));
+                .count("replicas", "replicas")
+                .count("trimmed_elements", "trimmed");
+        List<String> names = new ArrayList<>(layouts.keySet());
+        if (collapse) {
+            Collapsed.of(names, n -> facts(layouts, n)).forEach(group -> addRow(sheet, layouts, group));
+        } else {
+            names.forEach(n -> addRow(sheet, layouts, new Collapsed.Group(n, List.of(n))));
+        }
         if (checkpoint.mesh().isPresent()) {
             sheet.line("mesh " + checkpoint.mesh().get());
         }
         return sheet;
     }
 
+    private static void addRow(Sheet sheet, SequencedMap<String, Layout> layouts, Collapsed.Group group) {
+        Layout layout = layouts.get(group.names().getFirst());
+        if (layout == null) {
+            return;
+        }
+        sheet.row(
+                group.label(),
+                layout.spec().dtype().name(),
+                layout.spec().shape(),
+                placement(layout),
+                locals(layout),
+                replicas(layout),
+                trimmed(layout));
+    }
+
+    /// What tensors in one row have in common.
+    private static String facts(SequencedMap<String, Layout> layouts, String name) {
+        Layout layout = layouts.get(name);
+        return layout == null
+                ? ""
+                : String.join(
+                        " ",
+                        layout.spec().toString(),
+                        placement(layout),
+                        locals(layout),
+                        String.valueOf(replicas(layout)),
+                        String.valueOf(trimmed(layout)));
+    }
+
+    private static long trimmed(Layout layout) {
+        return layout.pieces().stream().mapToLong(Piece::trimmedElements).sum();
+    }
+
     /// `fsdp: Shard(0), tp: Replicate`.
     static String placement(Layout layout) {
         if (layout.meshDims().size() != layout.placements().size()) {
-            return layout.placements().isEmpty() ? layout.kind() : String.join(", ", layout.placements());
+            return layout.placements().isEmpty() ? unsplit(layout) : String.join(", ", layout.placements());
         }
         List<String> parts = new ArrayList<>();
         for (int dim = 0; dim < layout.meshDims().size(); dim++) {
             parts.add(layout.meshDims().get(dim).replaceFirst("=.*", "") + ": "
                     + layout.placements().get(dim));
         }
-        return parts.isEmpty() ? layout.kind() : String.join(", ", parts);
+        return parts.isEmpty() ? unsplit(layout) : String.join(", ", parts);
+    }
+
+    /// What is said of a tensor that has no placements.
+    private static String unsplit(Layout layout) {
+        boolean whole = layout.pieces().stream()
+                .allMatch(p -> p.global().shape().equals(layout.spec().shape()));
+        return !whole ? layout.kind() : layout.pieces().size() > 1 ? "Replicate" : "whole";
     }
 
     /// The shapes that ranks hold, with how many hold each.
@@ -147,7 +190,8 @@ final class ShardSheets {
                 .column("dtype", "dtype")
                 .column("shape", "shape")
                 .bytes("bytes", "bytes")
-                .column("stored", "in the files as");
+                .column("stored", "in the files as")
+                .ifAny();
         List<String> names = new ArrayList<>(chosen.keySet());
         names.sort(NaturalOrder.INSTANCE);
         if (collapse) {
@@ -176,12 +220,6 @@ final class ShardSheets {
                 .filter(s -> !s.equals(first))
                 .map(s -> group.names().size() == 1 ? s : s + " …")
                 .orElse("");
-        sheet.row(
-                group.text()
-                        + (group.names().size() == 1 ? "" : " ×" + group.names().size()),
-                tensor.spec().dtype().name(),
-                tensor.spec().shape().toString(),
-                bytes,
-                stored);
+        sheet.row(group.label(), tensor.spec().dtype().name(), tensor.spec().shape(), bytes, stored);
     }
 }

@@ -24,6 +24,13 @@ final class ShardVerbs {
         return call.words().isEmpty() ? call.session().model() : call.session().model(call.word(0));
     }
 
+    private static final OptionSpec ALL =
+            OptionSpec.flag("all", "one line a tensor; else layers that are alike share one");
+
+    private static boolean collapses(Invocation call) {
+        return !call.has("all") && call.console().format() == OutputFormat.TABLE;
+    }
+
     /// `shards [MODEL]`.
     static final class Shards extends Verb {
         Shards(Session session) {
@@ -75,6 +82,7 @@ final class ShardVerbs {
                             + " shapes, replicas",
                     "placements actor layers.0.**",
                     List.of(Parameter.optional("MODEL", ValueKind.MODEL), Parameter.any("SEL", ValueKind.SELECTOR)),
+                    ALL,
                     OptionSpec.flag("draw", "draw one tensor, tiled by who holds what: a letter and a colour a rank"),
                     OptionSpec.value(
                             "at", "N", ValueKind.TEXT, "with --draw, the index of dims that are not drawn; 0"));
@@ -87,7 +95,8 @@ final class ShardVerbs {
                 return Status.DONE;
             }
             Choice choice = Choice.of(call.words(), session());
-            ShardSheets.placements(choice, checkpoint(choice.model())).print(call.console());
+            ShardSheets.placements(choice, checkpoint(choice.model()), collapses(call))
+                    .print(call.console());
             return Status.DONE;
         }
     }
@@ -125,14 +134,13 @@ final class ShardVerbs {
                     "Lists tensors under their names on disk: dtype, shape, bytes",
                     "tensors actor dtype:bf16 '!**.bias'",
                     List.of(Parameter.optional("MODEL", ValueKind.MODEL), Parameter.any("SEL", ValueKind.SELECTOR)),
-                    OptionSpec.flag("all", "one line a tensor; else layers that are alike share one"));
+                    ALL);
         }
 
         @Override
         Status run(Invocation call) {
             Choice choice = Choice.of(call.words(), session());
-            boolean collapse = !call.has("all") && call.console().format() == OutputFormat.TABLE;
-            ShardSheets.tensors(choice, collapse).print(call.console());
+            ShardSheets.tensors(choice, collapses(call)).print(call.console());
             return Status.DONE;
         }
     }

@@ -13,12 +13,15 @@ import java.util.function.Function;
 /// JSON has a `schema` such as `kintsugi.tensors/1`, then the facts, then the rows as objects under their
 /// name; numbers are raw, keys stable. CSV has the rows, or the facts where there are none.
 final class Sheet {
+    /// How narrow columns of text should become at most, and may become if all of it does not fit otherwise.
+    private static final int[] NARROW = {24, 12};
+
     private final String schema;
     private final SequencedMap<String, Object> facts = new LinkedHashMap<>();
     private final List<Column> columns = new ArrayList<>();
     private final List<List<Object>> rows = new ArrayList<>();
-    private final List<String> head = new ArrayList<>();
-    private final List<String> foot = new ArrayList<>();
+    private final List<Line> head = new ArrayList<>();
+    private final List<Line> foot = new ArrayList<>();
     private String rowsKey = "rows";
 
     /// A column: its key in JSON, its title in text, how a value reads in text, and when text shows it.
@@ -27,9 +30,19 @@ final class Sheet {
     /// When text shows a column; JSON and CSV have it always.
     enum Shown {
         ALWAYS,
-        /// Where the screen is wide enough; the last of these goes first.
+        /// Where a row has something in it and the screen is wide enough; the last of these goes first.
         IF_ROOM,
+        /// Where a row has something in it.
+        IF_ANY,
         NEVER
+    }
+
+    /// A line of text; a drawing is never broken.
+    private record Line(String text, boolean drawing) {
+        void appendTo(StringBuilder text, Console console) {
+            List<String> lines = drawing ? List.of(this.text) : console.folded(this.text);
+            lines.forEach(l -> text.append(l).append('\n'));
+        }
     }
 
     private Sheet(String schema) {
@@ -49,19 +62,19 @@ final class Sheet {
 
     /// Adds a line of text above the rows.
     Sheet line(String text) {
-        head.add(Escape.text(text));
+        head.add(new Line(Escape.text(text), false));
         return this;
     }
 
     /// Adds a line above the rows that is safe to print and may hold colours.
     Sheet painted(String text) {
-        head.add(text);
+        head.add(new Line(text, true));
         return this;
     }
 
     /// Adds a line of text below the rows.
     Sheet below(String text) {
-        foot.add(Escape.text(text));
+        foot.add(new Line(Escape.text(text), false));
         return this;
     }
 
@@ -76,6 +89,12 @@ final class Sheet {
 
     Sheet number(String key, String title) {
         return add(key, title, true, v -> v instanceof Long n ? Units.exact(n) : plain(v));
+    }
+
+    /// Adds a column of numbers that text shows where they are not 0.
+    Sheet count(String key, String title) {
+        return add(key, title, true, v -> v instanceof Long n && n == 0 ? "" : plain(v))
+                .ifAny();
     }
 
     Sheet bytes(String key, String title) {
@@ -104,6 +123,11 @@ final class Sheet {
     /// Leaves the last column out of text that would be wider than the screen with it.
     Sheet ifRoom() {
         return shown(Shown.IF_ROOM);
+    }
+
+    /// Leaves the last column out of text where no row has anything in it.
+    Sheet ifAny() {
+        return shown(Shown.IF_ANY);
     }
 
     /// Leaves the last column out of text.
@@ -143,26 +167,24 @@ final class Sheet {
     }
 
     void print(Console console) {
-        String text = switch (console.format()) {
-            case TABLE -> table(console.width());
-            case JSON -> json() + "\n";
-            case CSV -> csv();
-        };
-        console.out().print(text);
-        console.out().flush();
+        switch (console.format()) {
+            case TABLE -> console.print(table(console));
+            case JSON -> console.print(json() + "\n");
+            case CSV -> console.print(csv());
+        }
     }
 
-    private String table(int screen) {
+    private String table(Console console) {
         StringBuilder text = new StringBuilder();
-        head.forEach(l -> text.append(l).append('\n'));
+        head.forEach(l -> l.appendTo(text, console));
         if (!columns.isEmpty() && !rows.isEmpty()) {
-            appendRows(text, screen);
+            appendRows(text, console);
         }
-        foot.forEach(l -> text.append(l).append('\n'));
+        foot.forEach(l -> l.appendTo(text, console));
         return text.toString();
     }
 
-    private void appendRows(StringBuilder text, int screen) {
+    private void appendRows(StringBuilder text, Console console) {
         List<String[]> cells = new ArrayList<>();
         cells.add(columns.stream().map(Column::title).toArray(String[]::new));
         for (List<Object> row : rows) {
@@ -175,48 +197,96 @@ final class Sheet {
         int[] widths = new int[columns.size()];
         cells.forEach(line -> {
             for (int i = 0; i < line.length; i++) {
-                widths[i] = Math.max(widths[i], line[i].codePointCount(0, line[i].length()));
+                widths[i] = Math.max(widths[i], Fold.columns(line[i]));
             }
         });
-        List<Integer> kept = fitting(widths, screen);
+        List<Integer> kept = fitting(cells, widths, console.width());
+        if (kept.isEmpty()) {
+            return;
+        }
+        if (console.isTerminal()) {
+            narrow(kept, widths, console.width());
+        }
         for (String[] line : cells) {
+            appendRow(text, line, kept, widths);
+        }
+        appendOmitted(text, cells, kept, console);
+    }
+
+    /// A row, of several lines where cells are wider than their columns.
+    private void appendRow(StringBuilder text, String[] cells, List<Integer> kept, int[] widths) {
+        List<List<String>> folded =
+                kept.stream().map(i -> Fold.cell(cells[i], widths[i])).toList();
+        int lines = folded.stream().mapToInt(List::size).max().orElse(1);
+        for (int line = 0; line < lines; line++) {
             StringBuilder out = new StringBuilder();
-            for (int i : kept) {
-                String pad = " ".repeat(widths[i] - line[i].codePointCount(0, line[i].length()));
-                out.append(out.isEmpty() ? "" : "  ").append(columns.get(i).right() ? pad + line[i] : line[i] + pad);
+            for (int k = 0; k < kept.size(); k++) {
+                Column column = columns.get(kept.get(k));
+                String cell = line < folded.get(k).size() ? folded.get(k).get(line) : "";
+                String pad = " ".repeat(widths[kept.get(k)] - Fold.columns(cell));
+                out.append(k == 0 ? "" : "  ").append(column.right() ? pad + cell : cell + pad);
             }
             text.append(out.toString().stripTrailing()).append('\n');
         }
-        appendOmitted(text, kept);
     }
 
-    private List<Integer> fitting(int[] widths, int screen) {
+    private List<Integer> fitting(List<String[]> cells, int[] widths, int screen) {
         List<Integer> kept = new ArrayList<>();
-        int total = -2;
         for (int i = 0; i < widths.length; i++) {
-            if (columns.get(i).shown() != Shown.NEVER) {
+            Shown shown = columns.get(i).shown();
+            if (shown == Shown.ALWAYS || shown != Shown.NEVER && any(cells, i)) {
                 kept.add(i);
-                total += widths[i] + 2;
             }
         }
-        for (int i = widths.length - 1; i >= 0 && total > screen; i--) {
+        for (int i = widths.length - 1; i >= 0 && total(kept, widths) > screen; i--) {
             if (columns.get(i).shown() == Shown.IF_ROOM) {
                 kept.remove(Integer.valueOf(i));
-                total -= widths[i] + 2;
             }
         }
         return kept;
     }
 
-    private void appendOmitted(StringBuilder text, List<Integer> kept) {
+    /// Whether a row has something in this column.
+    private static boolean any(List<String[]> cells, int column) {
+        return cells.stream().skip(1).anyMatch(line -> !line[column].isBlank());
+    }
+
+    private static int total(List<Integer> kept, int[] widths) {
+        return kept.stream().mapToInt(i -> widths[i] + 2).sum() - 2;
+    }
+
+    /// Takes from the widest columns of text what the screen lacks, as long as they stay readable.
+    private void narrow(List<Integer> kept, int[] widths, int screen) {
+        for (int narrowest : NARROW) {
+            narrow(kept, widths, screen, narrowest);
+        }
+    }
+
+    private void narrow(List<Integer> kept, int[] widths, int screen, int narrowest) {
+        for (int excess = total(kept, widths) - screen; excess > 0; excess--) {
+            int widest = -1;
+            for (int i : kept) {
+                if (!columns.get(i).right() && (widest < 0 || widths[i] > widths[widest])) {
+                    widest = i;
+                }
+            }
+            if (widest < 0 || widths[widest] <= narrowest) {
+                return;
+            }
+            widths[widest]--;
+        }
+    }
+
+    private void appendOmitted(StringBuilder text, List<String[]> cells, List<Integer> kept, Console console) {
         List<String> omitted = new ArrayList<>();
         for (int i = 0; i < columns.size(); i++) {
-            if (columns.get(i).shown() == Shown.IF_ROOM && !kept.contains(i)) {
+            if (columns.get(i).shown() == Shown.IF_ROOM && !kept.contains(i) && any(cells, i)) {
                 omitted.add(columns.get(i).title());
             }
         }
         if (!omitted.isEmpty()) {
-            text.append("(no room for ").append(String.join(", ", omitted)).append("; --format csv has all)\n");
+            String all = "(no room for " + String.join(", ", omitted) + "; --format csv has all)";
+            new Line(all, false).appendTo(text, console);
         }
     }
 

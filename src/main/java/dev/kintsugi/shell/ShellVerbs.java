@@ -27,18 +27,20 @@ final class ShellVerbs {
             }
             if (!call.words().isEmpty()) {
                 Verb verb = session().dispatcher().verb(call.word(0));
-                call.console().out().print(verb.getHelp());
+                HelpText.sheet(verb).print(call.console());
                 return Status.DONE;
             }
             Sheet sheet = Sheet.of("help")
                     .rows("commands")
                     .column("command", "command")
-                    .column("about", "about");
+                    .column("about", "about")
+                    .column("group", "group")
+                    .dataOnly();
             CommandPages.GROUPS.forEach((group, title) -> {
                 List<Verb> verbs = session().dispatcher().verbs().stream()
                         .filter(v -> v.getGroup().equals(group))
                         .toList();
-                verbs.forEach(v -> sheet.row(v.getName(), v.getDescription()));
+                verbs.forEach(v -> sheet.row(v.getName(), v.getDescription(), title));
             });
             sheet.below("")
                     .below("help COMMAND explains one, help safety the promises and limits; explain CODE an error;"
@@ -74,6 +76,7 @@ final class ShellVerbs {
         @Override
         Status run(Invocation call) {
             session().leave();
+            Sheet.of("exit").print(call.console());
             return Status.DONE;
         }
     }

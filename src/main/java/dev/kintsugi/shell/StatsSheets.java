@@ -67,7 +67,7 @@ final class StatsSheets {
         sheet.row(
                 tensor.name(),
                 tensor.spec().dtype().name(),
-                tensor.spec().shape().toString(),
+                tensor.spec().shape(),
                 stats.count(),
                 real(stats, ElementStats.Finite::min),
                 real(stats, ElementStats.Finite::max),

@@ -54,6 +54,7 @@ final class StatsVerb extends Verb {
     private Sheet spectra(Choice choice, SequencedMap<String, Tensor> chosen, int listed) {
         Map<String, Spectrum> spectra = new LinkedHashMap<>();
         List<String> without = new ArrayList<>();
+        Map<String, Fault> refused = new LinkedHashMap<>();
         session().reading("spectrum", List.of(choice.model()), job -> {
             chosen.forEach((name, tensor) -> {
                 if (tensor.spec().shape().ndim() != 2 || !tensor.spec().dtype().isFloat()) {
@@ -66,11 +67,15 @@ final class StatsVerb extends Verb {
                     if (fault.code() != Code.K1003) {
                         throw fault;
                     }
-                    throw fault.at(name);
+                    refused.put(name, fault);
                 }
             });
             return spectra;
         });
+        if (spectra.isEmpty() && !refused.isEmpty()) {
+            var first = refused.entrySet().iterator().next();
+            throw first.getValue().at(first.getKey());
+        }
         if (spectra.isEmpty()) {
             throw new Fault(
                     Code.K1005,
@@ -78,6 +83,9 @@ final class StatsVerb extends Verb {
                     "singular values are those of a matrix",
                     "choose others, such as: stats " + choice.model().name() + " --spectrum 'shape:*,*'");
         }
-        return StatsSheets.spectra(choice, spectra, without.size(), listed);
+        Sheet sheet = StatsSheets.spectra(choice, spectra, without.size(), listed);
+        sheet.fact("left_out", List.copyOf(refused.keySet()));
+        refused.forEach((name, fault) -> sheet.below("left out: " + name + ": " + fault.what()));
+        return sheet;
     }
 }

@@ -6,6 +6,7 @@ import dev.kintsugi.checkpoint.Ranks;
 import dev.kintsugi.tensor.Region;
 import dev.kintsugi.tensor.Shape;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -39,6 +40,9 @@ final class TensorDrawing {
 
     private final List<Region> boxes;
 
+    /// Who holds a box, by the box, numbered in the order of the boxes: pieces of one rank have one letter.
+    private final Map<Region, Integer> holderNumbers = new HashMap<>();
+
     private final int mostRows;
 
     private TensorDrawing(Layout layout, long fixed, int mostRows) {
@@ -56,6 +60,11 @@ final class TensorDrawing {
                 .forEach(p ->
                         holders.computeIfAbsent(key(p), r -> new ArrayList<>()).add(p));
         this.boxes = List.copyOf(holders.keySet());
+        Map<String, Integer> numbers = new HashMap<>();
+        boxes.stream().filter(b -> !b.isEmpty()).forEach(b -> {
+            String who = keyOf(b).who();
+            holderNumbers.put(b, numbers.computeIfAbsent(who, w -> numbers.size()));
+        });
     }
 
     /// The drawing of `layout`; dims that are not drawn are fixed at index `fixed`, or their last.
@@ -136,6 +145,12 @@ final class TensorDrawing {
     }
 
     private String axis(int dim, String arrow) {
+        if (shape.dim(dim) == 0) {
+            return "no "
+                    + (shape.ndim() == 1
+                            ? "elements"
+                            : shape.ndim() > 2 ? "dim " + dim : dim == 0 ? "rows" : "columns");
+        }
         String name = shape.ndim() == 1 ? "elements" : shape.ndim() > 2 ? "dim " + dim : dim == 0 ? "rows" : "columns";
         return name + " 0.." + (shape.dim(dim) - 1) + " " + arrow;
     }
@@ -166,16 +181,17 @@ final class TensorDrawing {
     }
 
     private char letter(long row, long column) {
-        for (int box = 0; box < boxes.size(); box++) {
-            if (holds(boxes.get(box), row, column)) {
+        for (Region box : boxes) {
+            if (holds(box, row, column)) {
                 return letter(box);
             }
         }
         return '?';
     }
 
-    private static char letter(int box) {
-        return LETTERS.charAt(box % LETTERS.length());
+    private char letter(Region box) {
+        Integer number = holderNumbers.get(box);
+        return number == null ? '-' : LETTERS.charAt(number % LETTERS.length());
     }
 
     private boolean holds(Region box, long row, long column) {
@@ -275,17 +291,19 @@ final class TensorDrawing {
     /// What the letters stand for, in their order; empty pieces have none.
     List<Key> keys() {
         List<Key> keys = new ArrayList<>();
-        for (int box = 0; box < boxes.size(); box++) {
-            List<Piece> pieces = holders.getOrDefault(boxes.get(box), List.of());
-            Piece first = pieces.getFirst();
-            List<Integer> ranks =
-                    pieces.stream().map(Piece::rank).filter(r -> r >= 0).toList();
-            keys.add(new Key(
-                    first.global().isEmpty() ? "-" : String.valueOf(letter(box)),
-                    ranks,
-                    String.valueOf(first.file().getFileName()),
-                    first));
-        }
+        boxes.forEach(b -> keys.add(keyOf(b)));
         return keys;
+    }
+
+    private Key keyOf(Region box) {
+        List<Piece> pieces = holders.getOrDefault(box, List.of());
+        Piece first = pieces.getFirst();
+        List<Integer> ranks =
+                pieces.stream().map(Piece::rank).filter(r -> r >= 0).toList();
+        return new Key(
+                first.global().isEmpty() ? "-" : String.valueOf(letter(box)),
+                ranks,
+                String.valueOf(first.file().getFileName()),
+                first);
     }
 }

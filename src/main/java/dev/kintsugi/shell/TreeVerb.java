@@ -39,6 +39,7 @@ final class TreeVerb extends Verb {
                 .dataOnly()
                 .number("tensors", "tensors")
                 .number("parameters", "parameters")
+                .ifRoom()
                 .bytes("bytes", "bytes")
                 .column("spec", "");
         sheet.line(choice.model().name() + "  " + Counted.of(chosen.size(), "tensor") + ", "

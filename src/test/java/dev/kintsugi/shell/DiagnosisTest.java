@@ -431,6 +431,54 @@ class DiagnosisTest {
     }
 
     @Test
+    void aReplicaThatDriftedIsTold() {
+        Path drifted = copy(fixture("fsdp/hsdp_2x2/ckpt"), "drifted");
+        Piece piece = Broken.piece(drifted, "model.norm.weight", 3);
+        Broken.overwrite(piece.file(), piece.byteOffset(), (byte) 0, (byte) 0x40);
+        assertEquals(Status.CORRUPT, screen.run("doctor " + drifted));
+        assertSays(screen.out(), "error[K3008]: model.norm.weight:");
+        screen.done("open " + drifted + " --as drifted");
+        assertEquals(Status.DIFFERENT, screen.run("diff drifted@1 drifted@3"));
+        assertSays(screen.out(), "1 of 27 tensors differ", "model.norm.weight          1");
+    }
+
+    @Test
+    void aMatrixWithoutASpectrumIsLeftOutAndTheOthersAreShown() {
+        Path mixed = model(
+                "mixed",
+                Map.of(
+                        "good.weight", matrix(3, 2),
+                        "bad.weight", MemoryTensor.of(DType.F32, Shape.of(1, 2), Double.NaN, 1),
+                        "none.weight", matrix(0, 2)));
+        screen.done("open " + mixed + " --as mixed");
+        assertSays(
+                screen.done("stats mixed --spectrum"),
+                "good.weight",
+                "left out: bad.weight: the tensor has elements that are NaN or infinite",
+                "left out: none.weight: a spectrum of F32 [0, 2] is not defined");
+    }
+
+    @Test
+    void piecesOfOneRankHaveOneLetterAndTheRunIsTold() {
+        screen.done("open " + fixture("deepspeed/zero3_bf16_w3_tied/input") + " --as zero");
+        assertSays(
+                screen.done("placements zero model.layers.0.mlp.down_proj.weight --draw"),
+                "   6 AAAAAAAAAAAAAAAAAAAAAAAAABBBBBBBBBBBB\n",
+                "A: laid out flat, 740 elements over dp=3: rank 0 has elements 0..246; this is rows 0..5, columns 0..36"
+                        + " of them\n",
+                "B: laid out flat, 740 elements over dp=3: rank 1 has elements 247..493;");
+    }
+
+    @Test
+    void filesOfOneNameAreToldApartByTheirDirectories() {
+        screen.done("open " + fixture("megatron/legacy_qwen3moe_tp2_ep2/input") + " --as legacy");
+        assertSays(screen.done("shards legacy"), "mp_rank_00_000/model_optim_rng.pt", "mp_rank_01_001/model_optim_rng");
+        assertSays(
+                screen.done("explain legacy model.layers.0.input_layernorm.weight"),
+                "why rank 1: not split: each of these ranks has all of it; a replica, not read");
+    }
+
+    @Test
     void twoNamesThatBecomeOneAreRefused() {
         Path twice = model("twice", Map.of("_orig_mod.norm.weight", matrix(2, 2), "norm.weight", matrix(2, 2)));
         screen.run("open " + twice + " --as twice");

@@ -23,6 +23,24 @@ class PathsAsModelsTest {
     }
 
     @Test
+    void aRankOfAPathIsARankViewAndThePathIsOpenedOnce() {
+        assertEquals(
+                List.of("diff", "actor@0", "actor@1", "--top", "3"),
+                PathsAsModels.open(
+                        shell.shell(), List.of("diff", "docs/sample/actor@0", "docs/sample/actor@1", "--top", "3")));
+        assertEquals(1, shell.shell().session().models().size());
+    }
+
+    @Test
+    void commandsThatLookAtOneTensorTakeAPathToo() {
+        for (String command : List.of("show", "heat", "explain")) {
+            List<String> words =
+                    PathsAsModels.open(shell.shell(), List.of(command, "docs/sample/actor@2", "model.norm.weight"));
+            assertEquals(Status.DONE, shell.shell().runWords(words), command);
+        }
+    }
+
+    @Test
     void wordsOfOtherKindsAndOptionsStayAsTheyAre() {
         for (List<String> words : List.of(
                 List.of("open", "docs/sample/actor"),

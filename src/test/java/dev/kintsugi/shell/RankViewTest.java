@@ -60,7 +60,7 @@ class RankViewTest {
               sidecars       src/test/resources/fsdp/fsdp2_4/ckpt/huggingface: chat_template.jinja, config.json, generation_config.json, tokenizer.json, tokenizer_config.json
               reproduce      open src/test/resources/fsdp/fsdp2_4/ckpt --as actor
             > tensors actor@3 **.self_attn.*.weight
-            tensor                                          dtype  shape      bytes  in the files as
+            tensor                                          dtype  shape      bytes
             model.layers.{0..1}.self_attn.k_proj.weight ×2  BF16   [4, 32]    512 B
             model.layers.{0..1}.self_attn.o_proj.weight ×2  BF16   [8, 32]  1.02 kB
             model.layers.{0..1}.self_attn.q_proj.weight ×2  BF16   [8, 32]  1.02 kB
@@ -68,8 +68,8 @@ class RankViewTest {
             8 of 27 tensors, 1.54 k parameters, 3.07 kB
             > placements actor@3 **.layers.0.self_attn.q_proj.weight
             mesh fsdp=4
-            tensor                                  dtype  global shape  placements      local shapes  replicas  trimmed
-            model.layers.0.self_attn.q_proj.weight  BF16   [32, 32]      fsdp: Shard(0)  [8, 32]              0        0
+            tensor                                  dtype  global shape  placements      local shapes
+            model.layers.0.self_attn.q_proj.weight  BF16   [32, 32]      fsdp: Shard(0)  [8, 32]
             > explain actor@3 model.norm.weight
             model.norm.weight  BF16 [32], DTensor
               mesh dim fsdp=4  Shard(0)

@@ -45,6 +45,10 @@ final class Screen implements AutoCloseable {
         return shell.session().model(name);
     }
 
+    Shell shell() {
+        return shell;
+    }
+
     String out() {
         return out.toString();
     }

@@ -68,7 +68,7 @@ class WorkspaceTest {
                 actor  open    as they were  open …/actor --as actor --sidecars …/actor/huggingface
                 base   in use  as they were  open …/base --as base
                 > ll **.norm.weight
-                tensor             dtype  shape  bytes  in the files as
+                tensor             dtype  shape  bytes
                 model.norm.weight  BF16   [48]    96 B
                 1 of 27 tensors, 48 parameters, 96 B
                 > undo; undo; undo; undo
