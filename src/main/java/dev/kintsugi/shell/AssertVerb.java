@@ -59,9 +59,10 @@ final class AssertVerb extends Verb {
 
     private void finite(Model model) {
         HubModel hub = model.hub(HubOptions.defaults().withKeys(HubOptions.Keys.AS_IS));
-        List<Finding> found = session().reading("finite", List.of(model), job -> Validation.values(hub.tensors(), job)).stream()
-                .filter(f -> f.severity() == Finding.Severity.ERROR)
-                .toList();
+        List<Finding> found =
+                session().reading("finite", List.of(model), job -> Validation.values(hub.tensors(), job)).stream()
+                        .filter(f -> f.severity() == Finding.Severity.ERROR)
+                        .toList();
         if (!found.isEmpty()) {
             throw failed(
                     model.name() + " is not finite: " + found.getFirst().subject() + ": "
@@ -96,8 +97,8 @@ final class AssertVerb extends Verb {
     }
 
     private void equal(Model a, Model b) {
-        Optional<String> difference =
-                session().reading("equal", List.of(a, b), job -> ValueEquality.firstDifference(a.tensors(), b.tensors(), job));
+        Optional<String> difference = session()
+                .reading("equal", List.of(a, b), job -> ValueEquality.firstDifference(a.tensors(), b.tensors(), job));
         if (difference.isPresent()) {
             throw failed(
                     a.name() + " and " + b.name() + " differ: " + difference.get(),

@@ -67,7 +67,8 @@ final class DiffVerb extends Verb {
         }
         StateDict one = mapped(a.tensors().filter(chosenOfA::contains), call);
         StateDict other = b.tensors().filter(chosenOfB::contains);
-        DiffReport report = session().reading("diff", List.of(a, b), job -> Diff.compare(one, other, name -> true, tolerances, job));
+        DiffReport report = session()
+                .reading("diff", List.of(a, b), job -> Diff.compare(one, other, name -> true, tolerances, job));
         DiffSheets.Sides sides = DiffSheets.Sides.of(a, b);
         return print(call, sides, report, one, other);
     }

@@ -110,7 +110,8 @@ final class FuseVerb extends Verb {
         String name = FusionSheets.tensorNamed(model, call.value("preview").orElse(""));
         Tensor tensor = model.tensors().tensor(name);
         if (tensor instanceof FusedTensor fused) {
-            Preview preview = session().reading("preview", List.of(model), job -> Preview.of(model.name(), fused, SHOWN));
+            Preview preview =
+                    session().reading("preview", List.of(model), job -> Preview.of(model.name(), fused, SHOWN));
             FusionSheets.preview(model, name, fused, preview).print(call.console());
             return;
         }

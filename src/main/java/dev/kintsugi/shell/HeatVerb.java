@@ -43,7 +43,8 @@ final class HeatVerb extends Verb {
         int columns = call.number("columns", 1)
                 .map(n -> (int) Math.min(n, 1000))
                 .orElse(Math.min(64, call.console().width() - 16));
-        Heat heat = session().reading("heat", List.of(named.model()), job -> Heat.of(named.tensor(), rows, columns, job));
+        Heat heat =
+                session().reading("heat", List.of(named.model()), job -> Heat.of(named.tensor(), rows, columns, job));
         sheet(named, heat, call.console()).print(call.console());
         return Status.DONE;
     }

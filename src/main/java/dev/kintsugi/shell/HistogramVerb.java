@@ -32,8 +32,11 @@ final class HistogramVerb extends Verb {
         choice.model().checkUnchanged();
         Histogram.Scale scale = call.has("log") ? Histogram.Scale.LOG : Histogram.Scale.LINEAR;
         int bins = call.number("bins", 1).map(n -> (int) Math.min(n, 10_000)).orElse(20);
-        Histogram histogram =
-                session().reading("hist", List.of(choice.model()), job -> Histogram.of(StateDict.of(chosen), name -> true, scale, bins, job));
+        Histogram histogram = session()
+                .reading(
+                        "hist",
+                        List.of(choice.model()),
+                        job -> Histogram.of(StateDict.of(chosen), name -> true, scale, bins, job));
         sheet(choice, chosen.size(), histogram, call.console()).print(call.console());
         return Status.DONE;
     }

@@ -46,7 +46,11 @@ final class StatsVerb extends Verb {
             spectra(choice, chosen, listed).print(call.console());
             return Status.DONE;
         }
-        Statistics statistics = session().reading("stats", List.of(choice.model()), job -> Statistics.of(StateDict.of(chosen), name -> true, job));
+        Statistics statistics = session()
+                .reading(
+                        "stats",
+                        List.of(choice.model()),
+                        job -> Statistics.of(StateDict.of(chosen), name -> true, job));
         StatsSheets.statistics(choice, statistics).print(call.console());
         return Status.DONE;
     }

@@ -48,8 +48,8 @@ final class ValidateVerb extends Verb {
         HubOptions options = view && !call.has("keys") ? asked.withKeys(HubOptions.Keys.AS_IS) : asked;
         Optional<Checkpoint> replicas = view ? Optional.empty() : model.checkpoint();
         HubModel hub = model.hub(options);
-        ValidationReport report =
-                session().reading("validate", List.of(model), job -> Validation.run(hub, replicas, call.has("data"), job));
+        ValidationReport report = session()
+                .reading("validate", List.of(model), job -> Validation.run(hub, replicas, call.has("data"), job));
         List<Finding> findings = new ArrayList<>(report.findings());
         call.value("against").ifPresent(name -> {
             StateDict reference = session().model(name).tensors();
