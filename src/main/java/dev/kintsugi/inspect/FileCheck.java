@@ -22,6 +22,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.TreeMap;
 
@@ -51,6 +52,8 @@ final class FileCheck {
             return entry.deflated() ? entry.compressedByteCount() : entry.byteCount();
         }
     }
+
+    private Optional<MappedFile> file = Optional.empty();
 
     private FileCheck(Path path) {
         this.path = path;
@@ -85,6 +88,7 @@ final class FileCheck {
 
     private void open(MappedFiles mapped, Map<Path, DcpMetadata> known) {
         MappedFile file = mapped.open(path);
+        this.file = Optional.of(file);
         byteCount = file.byteCount();
         if (name().endsWith(CHUNKS_ENDING)) {
             openChunks(file, mapped, known);
@@ -204,10 +208,22 @@ final class FileCheck {
             wrong.clear();
         }
         wrong.forEach(i -> findings.add(mismatch(records.get(i), results.get(i).crc32())));
+        if (findings.isEmpty()) {
+            checkUnchanged();
+        }
         if (unrecorded > 0) {
             note = unrecorded + " of " + records.size() + " records have no checksum";
         }
         return new FileVerdict(path, verdict(unrecorded), byteCount, records.size(), unrecorded, note, findings);
+    }
+
+    /// What was read of a file that is written to meanwhile proves nothing.
+    private void checkUnchanged() {
+        try {
+            file.ifPresent(MappedFile::checkUnchanged);
+        } catch (Fault fault) {
+            add(fault);
+        }
     }
 
     private Verdict verdict(int unrecorded) {

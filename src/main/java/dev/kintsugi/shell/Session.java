@@ -299,6 +299,11 @@ final class Session implements AutoCloseable {
         cancelled = false;
     }
 
+    /// The job that runs now.
+    Optional<Job> running() {
+        return Optional.ofNullable(running);
+    }
+
     /// Cancels the running job and those that the line would start yet.
     void cancel() {
         cancelled = true;

@@ -5,7 +5,9 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.kintsugi.ChildJvm;
+import dev.kintsugi.PickleBytes;
 import dev.kintsugi.SafetensorsBytes;
+import dev.kintsugi.ZipBytes;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.file.Files;
@@ -46,7 +48,7 @@ class ChangingSourceTest {
     }
 
     @DisplayName(
-            "R-01, R-02, R-03, R-04 export of a source that is cut, replaced, overwritten or grows ends with status 3")
+            "R-01, R-02, R-03, R-04, R-05 export of a source that is cut, replaced, overwritten or grows ends with status 3")
     @ParameterizedTest
     @CsvSource({"truncate,K240", "replace,K2401", "overwrite,K2401", "grow,K2401"})
     void exportOfAChangingSourceEndsWithStatus3(String how, String code) throws IOException {
@@ -79,10 +81,48 @@ class ChangingSourceTest {
                         ChildShell.class.getName(),
                         source.resolve("model.safetensors").toString(),
                         how,
-                        "50",
+                        "progress",
                         "open " + source + " --as m",
                         "validate m --data --keys as-is");
         assertEquals(3, ended.status(), ended.err());
         assertTrue(ended.err().contains("error[" + code), ended.err());
+    }
+
+    @DisplayName("R-01, R-02, R-03, R-04, R-05 stats and diff of a source that changes end with status 3")
+    @ParameterizedTest
+    @CsvSource({
+        "stats m,truncate,K240",
+        "stats m,replace,K2401",
+        "stats m,overwrite,K2401",
+        "stats m,grow,K2401",
+        "diff m m,truncate,K240",
+        "diff m m,overwrite,K2401"
+    })
+    void aLookAtAChangingSourceEndsWithStatus3(String line, String how, String code) throws IOException {
+        Path source = sparse(8 << 20);
+        ChildJvm.Ended ended = new ChildJvm(scratch)
+                .optimised()
+                .run(
+                        ChildShell.class.getName(),
+                        source.resolve("model.safetensors").toString(),
+                        how,
+                        "progress",
+                        "open " + source + " --as m",
+                        line);
+        assertEquals(3, ended.status(), ended.err());
+        assertTrue(ended.err().contains("error[" + code), ended.err());
+    }
+
+    @DisplayName("R-01, R-03 verify of an archive that changes ends with status 3")
+    @ParameterizedTest
+    @CsvSource({"truncate,K2402", "overwrite,K2401", "grow,K2401"})
+    void verifyOfAChangingArchiveEndsWithStatus3(String how, String code) throws IOException {
+        Path file = scratch.resolve("model.pt");
+        PickleBytes pickle = PickleBytes.proto2().op('}').text("w").vector("0", 1 << 24);
+        Files.write(file, ZipBytes.torch(pickle.op('s').stop(), "0", new byte[1 << 26]));
+        ChildJvm.Ended ended = new ChildJvm(scratch)
+                .run(ChildShell.class.getName(), file.toString(), how, "progress", "set threads 1", "verify " + file);
+        assertEquals(3, ended.status(), ended.out() + ended.err());
+        assertTrue(ended.out().contains(code), ended.out() + ended.err());
     }
 }

@@ -13,7 +13,7 @@ import java.util.concurrent.locks.LockSupport;
 /// A shell in a process of its own that spoils a file while a command runs: FILE HOW WHEN LINE…
 ///
 /// HOW is `truncate`, `overwrite`, `grow`, `replace`, or `nothing`, and then lines that fail are no end. WHEN
-/// is a path that the command makes, or a number of milliseconds after it began. The last line is the
+/// is a path that the command makes, a number of milliseconds after it began, or `progress`: its first bytes done. The last line is the
 /// command; its status is the process's.
 final class ChildShell {
     private ChildShell() {}
@@ -27,7 +27,7 @@ final class ChildShell {
                 status = shell.run(arguments[i]);
             }
             if (goesOn || status == Status.DONE) {
-                Thread spoiler = Thread.ofPlatform().daemon().start(() -> spoil(arguments));
+                Thread spoiler = Thread.ofPlatform().daemon().start(() -> spoil(arguments, shell.session()));
                 status = shell.run(arguments[arguments.length - 1]);
                 spoiler.join();
             }
@@ -35,12 +35,17 @@ final class ChildShell {
         Runtime.getRuntime().halt(status.exitCode());
     }
 
-    private static void spoil(String[] arguments) {
+    private static void spoil(String[] arguments, Session session) {
         Path file = Path.of(arguments[0]);
         long start = System.nanoTime();
+        while (arguments[2].equals("progress")
+                && session.running().filter(j -> j.doneBytes() > 0).isEmpty()) {
+            Thread.onSpinWait();
+        }
         boolean timed = arguments[2].matches("\\d+");
         long wait = timed ? Long.parseLong(arguments[2]) * 1_000_000 : 0;
-        while (timed ? System.nanoTime() - start < wait : !Files.exists(Path.of(arguments[2]))) {
+        while (!arguments[2].equals("progress")
+                && (timed ? System.nanoTime() - start < wait : !Files.exists(Path.of(arguments[2])))) {
             LockSupport.parkNanos(100_000);
         }
         try {

@@ -2,8 +2,12 @@ package dev.kintsugi.shell;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.lang.syntax.ArchRuleDefinition;
 import dev.kintsugi.ChildJvm;
 import dev.kintsugi.Golden;
 import dev.kintsugi.PickleBytes;
@@ -16,9 +20,12 @@ import java.io.OutputStream;
 import java.io.PrintWriter;
 import java.io.RandomAccessFile;
 import java.io.StringWriter;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -226,5 +233,124 @@ class HostileShellTest {
     void nothingSecretIsTaken() {
         assertEquals(Status.USAGE, run("merge --local_dir x --target_dir y --hf_token hf_secret"));
         assertFalse(err.toString().contains("hf_secret"), err.toString());
+    }
+
+    @DisplayName("I-03 a pipe or a device under any name is refused without waiting")
+    @Test
+    void aPipeUnderAnyNameIsRefused() throws IOException, InterruptedException {
+        for (String name : List.of("model_world_size_1_rank_0.pt", "model.safetensors", "latest", "fsdp_config.json")) {
+            Path directory = Files.createDirectories(scratch.resolve("pipe-" + name));
+            Path pipe = directory.resolve(name);
+            assertEquals(0, new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor());
+            for (String line : List.of(open(directory), open(pipe), "doctor " + directory, "verify " + pipe)) {
+                Status status = assertTimeoutPreemptively(Duration.ofSeconds(20), () -> run(line), line);
+                assertTrue(status == Status.CORRUPT || status == Status.IO, line + ": " + status + err);
+            }
+        }
+        Status status = assertTimeoutPreemptively(Duration.ofSeconds(20), () -> run("run /dev/zero"));
+        assertEquals(Status.USAGE, status, err.toString());
+    }
+
+    @DisplayName("I-16 a configuration that is no text, or asks for a billion layers or experts, is refused")
+    @ParameterizedTest
+    @ValueSource(strings = {"\u00ff", "{\"model_type\":\"qwen2\",\"num_hidden_layers\":1000000000}"})
+    void aConfigurationThatIsNoTextIsRefused(String config) throws IOException {
+        Path file = scratch.resolve("model.safetensors");
+        Files.write(file, SafetensorsBytes.of("{" + SafetensorsBytes.entry("w", "F32", "[2]", 0, 8) + "}", 8));
+        Files.write(scratch.resolve("config.json"), config.getBytes(StandardCharsets.ISO_8859_1));
+        assertEquals(Status.CORRUPT, run(open(scratch), "validate m"), err.toString());
+        assertTrue(err.toString().contains("K2305"), err.toString());
+    }
+
+    @DisplayName("I-16 code that a configuration names is never run, and is copied as it stands")
+    @Test
+    void codeOfAConfigurationIsNeverRun() throws IOException {
+        Path file = scratch.resolve("source/model.safetensors");
+        Files.createDirectories(file.getParent());
+        Files.write(file, SafetensorsBytes.of("{" + SafetensorsBytes.entry("w", "F32", "[2]", 0, 8) + "}", 8));
+        String config = "{\"auto_map\": {\"AutoModel\": \"evil.Model\"}, \"trust_remote_code\": true}";
+        Files.writeString(scratch.resolve("source/config.json"), config);
+        Path target = scratch.resolve("out");
+        assertEquals(
+                Status.DONE, run(open(file.getParent()), "export m " + target + " --keys as-is"), err.toString());
+        assertEquals(config, Files.readString(target.resolve("config.json")));
+    }
+
+    @DisplayName("S-19 shapes of more experts or edges than anybody has are refused, and empty ones shown at once")
+    @Test
+    void shapesWithoutEndAreRefused() throws IOException {
+        String experts = "model.layers.0.mlp.experts.gate_up_proj";
+        Path file = scratch.resolve("model.safetensors");
+        String json = SafetensorsBytes.entry(experts, "F32", "[1099511627776,4,0]", 0, 0) + ","
+                + SafetensorsBytes.entry("w", "F32", "[1152921504606846976,0]", 0, 0);
+        Files.write(file, SafetensorsBytes.of("{" + json + "}", 0));
+        assertEquals(
+                Status.DONE, assertTimeoutPreemptively(Duration.ofSeconds(20), () -> run(open(file), "show m w")));
+        Files.writeString(
+                scratch.resolve("config.json"),
+                "{\"model_type\":\"qwen3_moe\",\"num_hidden_layers\":1,\"num_experts\":2}");
+        assertEquals(Status.CORRUPT, run(open(scratch)), out.toString());
+        PickleBytes pickle = PickleBytes.proto2().op('}').text("w");
+        long[] dims = new long[40];
+        Arrays.fill(dims, 2);
+        pickle.tensor("0", 4, 0, dims, new long[40]).op('s');
+        Path torch = Files.write(scratch.resolve("x.bin"), ZipBytes.torch(pickle.stop(), "0", new byte[16]));
+        assertEquals(
+                Status.USAGE, assertTimeoutPreemptively(Duration.ofSeconds(20), () -> run(open(torch), "show m w")));
+        assertTrue(err.toString().contains("--slice"), err.toString());
+    }
+
+    @DisplayName("P-31 an error shows the ends of a name that is as long as its file")
+    @Test
+    void anErrorShowsTheEndsOfALongName() {
+        assertEquals(Status.USAGE, run("open " + "x".repeat(1_000_000)));
+        assertTrue(err.toString().length() < 10_000, "" + err.toString().length());
+        assertTrue(err.toString().contains("characters)"), err.toString());
+    }
+
+    @DisplayName("P-31 a trace is as safe to show as its message")
+    @Test
+    void aTraceIsSafeToShow() {
+        run("set debug on", "open 'no\u001b[31m'");
+        assertTrue(err.toString().contains("at dev.kintsugi"), err.toString());
+        assertPlain(err.toString());
+    }
+
+    @DisplayName("S-31 NaN and infinities are counted by stats and found by validate")
+    @Test
+    void nanAndInfinitiesAreCounted() throws IOException {
+        Path file = scratch.resolve("model.safetensors");
+        byte[] bytes = SafetensorsBytes.of("{" + SafetensorsBytes.entry("w", "F32", "[4]", 0, 16) + "}", 16);
+        ByteBuffer data = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+        data.putFloat(bytes.length - 16, Float.NaN);
+        data.putFloat(bytes.length - 12, Float.NEGATIVE_INFINITY);
+        Files.write(file, bytes);
+        assertEquals(Status.DONE, run(open(file), "stats m --format json"), err.toString());
+        assertTrue(out.toString().contains("\"nan\" : 1"), out.toString());
+        assertEquals(Status.DIFFERENT, run(open(file), "validate m --data --keys as-is"));
+        assertEquals(Status.DIFFERENT, run(open(file), "assert finite m"));
+    }
+
+    @DisplayName("R-10 time left is computed from a clock that cannot be set")
+    @Test
+    void timeLeftComesFromAClockThatCannotBeSet() throws IOException {
+        JavaClasses shell = new ClassFileImporter().importClasses(Progress.class);
+        ArchRuleDefinition.noClasses()
+                .should()
+                .callMethod(System.class, "currentTimeMillis")
+                .orShould()
+                .dependOnClassesThat()
+                .resideInAPackage("java.time..")
+                .check(shell);
+    }
+
+    @DisplayName("a merge configuration of nested brackets, and a recipe of continued lines, end soon")
+    @Test
+    void nestedAndContinuedTextEndsSoon() throws IOException {
+        Path yaml = Files.writeString(scratch.resolve("deep.yml"), "a: " + "[".repeat(100_000));
+        assertEquals(Status.USAGE, run("fuse --from " + yaml + " --as x"), err.toString());
+        Path recipe = Files.writeString(scratch.resolve("long.rsh"), "version \\\n".repeat(300_000));
+        assertEquals(
+                Status.USAGE, assertTimeoutPreemptively(Duration.ofSeconds(30), () -> run("check " + recipe)));
     }
 }
