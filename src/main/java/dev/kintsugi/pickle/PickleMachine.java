@@ -15,6 +15,7 @@ import dev.kintsugi.pickle.PickleValue.Real;
 import dev.kintsugi.pickle.PickleValue.Sequence;
 import dev.kintsugi.pickle.PickleValue.Text;
 import dev.kintsugi.pickle.PickleValue.Tuple;
+import dev.kintsugi.work.Job;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -85,8 +86,8 @@ public final class PickleMachine {
             if (memo.size() > maxMemo) {
                 throw beyond(Limit.PICKLE_MEMO, memo.size() + " values in the memo");
             }
-            if ((opcodes & 0xffff) == 0 && Thread.currentThread().isInterrupted()) {
-                throw new Fault(Code.K9002, "interrupted", "Ctrl-C or a signal asked for it", "run the command again");
+            if ((opcodes & 0xffff) == 0) {
+                Job.checkCurrent();
             }
             int opcode = in.unsignedByte();
             if (opcode == '.') {

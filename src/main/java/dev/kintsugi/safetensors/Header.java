@@ -7,6 +7,7 @@ import dev.kintsugi.io.ForeignJson;
 import dev.kintsugi.tensor.DType;
 import dev.kintsugi.tensor.Shape;
 import dev.kintsugi.tensor.TensorSpec;
+import dev.kintsugi.work.Job;
 import java.io.ByteArrayInputStream;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
@@ -77,6 +78,9 @@ record Header(List<Entry> entries, Map<String, String> metadata, int unknownFiel
                     metadata();
                 } else {
                     entries.add(entry(name));
+                    if ((entries.size() & 0xffff) == 0) {
+                        Job.checkCurrent();
+                    }
                     Limit.TENSORS.check(entries.size(), Code.K2303, () -> "the header lists more tensors than allowed");
                 }
             }

@@ -277,7 +277,7 @@ final class Session implements AutoCloseable {
         }
         long start = System.nanoTime();
         try (Progress progress = Progress.start(title, job, console)) {
-            return task.apply(job);
+            return job.doing(() -> task.apply(job));
         } finally {
             running = null;
             if (timing != null) {

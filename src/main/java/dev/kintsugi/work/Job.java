@@ -5,11 +5,14 @@ import dev.kintsugi.fault.Fault;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Supplier;
 
 /// What a long job reports to and is cancelled by. Any thread may call any method.
 ///
 /// **Units.** Bytes.
 public final class Job {
+    private static final ScopedValue<Job> CURRENT = ScopedValue.newInstance();
+
     private final AtomicLong expected = new AtomicLong();
     private final AtomicLong done = new AtomicLong();
     private final int threads;
@@ -53,7 +56,7 @@ public final class Job {
     /// **Errors.** [Fault] `K9002` if the job was cancelled or its thread interrupted.
     public void check() {
         if (cancelled || Thread.currentThread().isInterrupted()) {
-            throw new Fault(Code.K9002, "interrupted", "Ctrl-C or a signal asked for it", "run the command again");
+            throw interrupted();
         }
     }
 
@@ -78,6 +81,25 @@ public final class Job {
 
     public long diskWaitNanos() {
         return diskWaitNanos.get();
+    }
+
+    /// Does `task` for this job, which [#checkCurrent()] finds on the way.
+    public <T> T doing(Supplier<T> task) {
+        return ScopedValue.where(CURRENT, this).call(task::get);
+    }
+
+    /// Checks the job that this thread does something for, if it does, from where no job is handed down: the
+    /// readers of formats, whose loops are as long as a file says. **Errors.** [Fault] `K9002`.
+    public static void checkCurrent() {
+        if (CURRENT.isBound()) {
+            CURRENT.get().check();
+        } else if (Thread.currentThread().isInterrupted()) {
+            throw interrupted();
+        }
+    }
+
+    private static Fault interrupted() {
+        return new Fault(Code.K9002, "interrupted", "Ctrl-C or a signal asked for it", "run the command again");
     }
 
     public void cancel() {

@@ -21,7 +21,7 @@ public final class Parallel {
             List<R> results = new ArrayList<>();
             for (T item : items) {
                 job.check();
-                results.add(task.apply(item));
+                results.add(job.doing(() -> task.apply(item)));
             }
             return results;
         }
@@ -35,7 +35,7 @@ public final class Parallel {
                     }
                     try {
                         job.check();
-                        return task.apply(item);
+                        return job.doing(() -> task.apply(item));
                     } catch (RuntimeException | Error e) {
                         failed.set(true);
                         throw e;

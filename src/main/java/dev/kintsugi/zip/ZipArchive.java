@@ -4,6 +4,7 @@ import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fault.Limit;
 import dev.kintsugi.io.ByteSource;
+import dev.kintsugi.work.Job;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -90,6 +91,7 @@ public final class ZipArchive {
                     inflater.setInput(in, 0, count);
                     read += count;
                 }
+                Job.checkCurrent();
                 int count = inflater.inflate(out);
                 if (count == 0 && inflater.needsDictionary()) {
                     throw damaged("record " + record.name() + " needs a dictionary");
@@ -207,6 +209,9 @@ public final class ZipArchive {
             LinkedHashMap<String, ZipRecord> records = new LinkedHashMap<>();
             int at = 0;
             for (long i = 0; i < count; i++) {
+                if ((i & 0xffff) == 0xffff) {
+                    Job.checkCurrent();
+                }
                 if (directory.limit() - at < CENTRAL_BYTES || directory.getInt(at) != CENTRAL_SIGNATURE) {
                     throw damaged(place, "entry " + i + " of the zip directory is damaged");
                 }

@@ -28,6 +28,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
+import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -165,6 +166,7 @@ class StatisticsTest {
         assertEquals(0, stats(constant).finite().orElseThrow().std(), 1e-17);
     }
 
+    @DisplayName("R-13, S-31 NaN, infinities, negative zeros and subnormals are told apart in every dtype")
     @ParameterizedTest
     @ValueSource(strings = {"F64", "F32", "BF16", "F16"})
     void nanInfinityNegativeZeroAndSubnormalsAreToldApart(DType dtype) {

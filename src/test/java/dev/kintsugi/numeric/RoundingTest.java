@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import dev.kintsugi.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.util.Random;
+import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -39,6 +40,7 @@ class RoundingTest {
         return magnitude > half || (magnitude == half && (low & 1) == 1) ? high : low;
     }
 
+    @DisplayName("R-13 values are rounded once, to the nearest even, ties, subnormals, NaN and overflow included")
     @ParameterizedTest
     @EnumSource(
             value = DType.class,

@@ -17,6 +17,7 @@ import dev.kintsugi.pickle.PickleValue.Int;
 import dev.kintsugi.pickle.PickleValue.Sequence;
 import dev.kintsugi.pickle.PickleValue.Text;
 import dev.kintsugi.pickle.PickleValue.Tuple;
+import dev.kintsugi.work.Job;
 import java.math.BigInteger;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -433,6 +434,10 @@ class HostilePickleTest {
         Fault stopped = assertThrows(Fault.class, () -> read(many));
         assertTrue(Thread.interrupted());
         assertEquals(Code.K9002, stopped.code());
+        Job job = new Job(1);
+        job.cancel();
+        Fault cancelled = assertThrows(Fault.class, () -> job.doing(() -> read(many)));
+        assertEquals(Code.K9002, cancelled.code());
     }
 
     @DisplayName("P-30 keys and names made to collide are read in linear time")

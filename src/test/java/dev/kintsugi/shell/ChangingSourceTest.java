@@ -47,8 +47,7 @@ class ChangingSourceTest {
         return source;
     }
 
-    @DisplayName(
-            "R-01, R-02, R-03, R-04, R-05 export of a source that is cut, replaced, overwritten or grows ends with status 3")
+    @DisplayName("R-01, R-02, R-03, R-04, R-05 export of a source that changes ends with status 3")
     @ParameterizedTest
     @CsvSource({"truncate,K240", "replace,K2401", "overwrite,K2401", "grow,K2401"})
     void exportOfAChangingSourceEndsWithStatus3(String how, String code) throws IOException {

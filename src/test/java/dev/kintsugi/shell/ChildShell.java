@@ -13,7 +13,8 @@ import java.util.concurrent.locks.LockSupport;
 /// A shell in a process of its own that spoils a file while a command runs: FILE HOW WHEN LINE…
 ///
 /// HOW is `truncate`, `overwrite`, `grow`, `replace`, or `nothing`, and then lines that fail are no end. WHEN
-/// is a path that the command makes, a number of milliseconds after it began, or `progress`: its first bytes done. The last line is the
+/// is a path that the command makes, a number of milliseconds after it began, or `progress`: its first bytes done. The
+/// last line is the
 /// command; its status is the process's.
 final class ChildShell {
     private ChildShell() {}

@@ -172,6 +172,32 @@ class HostileShellTest {
         assertTrue(ended.err().contains("the heap is full"), ended.err());
     }
 
+    @DisplayName("P-29, R-08 Ctrl-C while a pickle is read ends the command, and not a second later")
+    @Test
+    void ctrlCWhileAPickleIsReadEndsTheCommand() throws IOException, InterruptedException {
+        byte[] pickle = new byte[190_000_003];
+        for (int i = 0; i < pickle.length; i++) {
+            pickle[i] = (byte) (i % 2 == 0 ? '0' : 'N');
+        }
+        pickle[0] = '}';
+        pickle[1] = 'N';
+        pickle[pickle.length - 1] = '.';
+        Path file = Files.write(scratch.resolve("model.bin"), ZipBytes.torch(pickle));
+        Console console = new Console(new PrintWriter(out), new PrintWriter(err), false, false, 100);
+        try (Shell shell = Shell.on(console)) {
+            Thread ctrlC = Thread.ofPlatform().start(() -> {
+                while (shell.session().running().isEmpty()) {
+                    Thread.onSpinWait();
+                }
+                shell.session().cancel();
+            });
+            shell.session().begin();
+            assertEquals(Status.INTERRUPTED, shell.run(open(file)), err.toString());
+            ctrlC.join();
+            assertEquals(Status.DONE, shell.run("version"));
+        }
+    }
+
     @DisplayName("R-08 a signal during an export clears up and ends with status 130")
     @Test
     void aSignalDuringAnExportClearsUp() throws IOException, InterruptedException {
@@ -241,7 +267,8 @@ class HostileShellTest {
         for (String name : List.of("model_world_size_1_rank_0.pt", "model.safetensors", "latest", "fsdp_config.json")) {
             Path directory = Files.createDirectories(scratch.resolve("pipe-" + name));
             Path pipe = directory.resolve(name);
-            assertEquals(0, new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor());
+            assertEquals(
+                    0, new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor());
             for (String line : List.of(open(directory), open(pipe), "doctor " + directory, "verify " + pipe)) {
                 Status status = assertTimeoutPreemptively(Duration.ofSeconds(20), () -> run(line), line);
                 assertTrue(status == Status.CORRUPT || status == Status.IO, line + ": " + status + err);
@@ -253,7 +280,12 @@ class HostileShellTest {
 
     @DisplayName("I-16 a configuration that is no text, or asks for a billion layers or experts, is refused")
     @ParameterizedTest
-    @ValueSource(strings = {"\u00ff", "{\"model_type\":\"qwen2\",\"num_hidden_layers\":1000000000}"})
+    @ValueSource(
+            strings = {
+                "\u00ff",
+                "{\"architectures\":[\"Qwen2ForCausalLM\"],\"model_type\":\"qwen2\",\"num_hidden_layers\":1000000000,\"hidden_size\":2,\"num_attention_heads\":1,"
+                    + "\"num_key_value_heads\":1,\"intermediate_size\":2,\"vocab_size\":2}"
+            })
     void aConfigurationThatIsNoTextIsRefused(String config) throws IOException {
         Path file = scratch.resolve("model.safetensors");
         Files.write(file, SafetensorsBytes.of("{" + SafetensorsBytes.entry("w", "F32", "[2]", 0, 8) + "}", 8));
@@ -271,8 +303,7 @@ class HostileShellTest {
         String config = "{\"auto_map\": {\"AutoModel\": \"evil.Model\"}, \"trust_remote_code\": true}";
         Files.writeString(scratch.resolve("source/config.json"), config);
         Path target = scratch.resolve("out");
-        assertEquals(
-                Status.DONE, run(open(file.getParent()), "export m " + target + " --keys as-is"), err.toString());
+        assertEquals(Status.DONE, run(open(file.getParent()), "export m " + target + " --keys as-is"), err.toString());
         assertEquals(config, Files.readString(target.resolve("config.json")));
     }
 
@@ -284,8 +315,7 @@ class HostileShellTest {
         String json = SafetensorsBytes.entry(experts, "F32", "[1099511627776,4,0]", 0, 0) + ","
                 + SafetensorsBytes.entry("w", "F32", "[1152921504606846976,0]", 0, 0);
         Files.write(file, SafetensorsBytes.of("{" + json + "}", 0));
-        assertEquals(
-                Status.DONE, assertTimeoutPreemptively(Duration.ofSeconds(20), () -> run(open(file), "show m w")));
+        assertEquals(Status.DONE, assertTimeoutPreemptively(Duration.ofSeconds(20), () -> run(open(file), "show m w")));
         Files.writeString(
                 scratch.resolve("config.json"),
                 "{\"model_type\":\"qwen3_moe\",\"num_hidden_layers\":1,\"num_experts\":2}");
@@ -350,7 +380,6 @@ class HostileShellTest {
         Path yaml = Files.writeString(scratch.resolve("deep.yml"), "a: " + "[".repeat(100_000));
         assertEquals(Status.USAGE, run("fuse --from " + yaml + " --as x"), err.toString());
         Path recipe = Files.writeString(scratch.resolve("long.rsh"), "version \\\n".repeat(300_000));
-        assertEquals(
-                Status.USAGE, assertTimeoutPreemptively(Duration.ofSeconds(30), () -> run("check " + recipe)));
+        assertEquals(Status.USAGE, assertTimeoutPreemptively(Duration.ofSeconds(30), () -> run("check " + recipe)));
     }
 }

@@ -99,7 +99,8 @@ class LimitsTest {
         assertTrue(err.toString().contains("--limit header-bytes=NUMBER"), err.toString());
     }
 
-    @DisplayName("limits: dicts within dicts, characters of names and tensors of a torch file, at the limit and one past it")
+    @DisplayName(
+            "limits: dicts within dicts, characters of names and tensors of a torch file, at the limit and one past it")
     @Test
     void aStateDictHasLimits() {
         torch(dict().text("a").op('}').text("w").vector("0", 4).op('s', 's'));
@@ -108,7 +109,14 @@ class LimitsTest {
         for (String at : new String[] {"dict-depth=2", "name-characters=6", "tensors=1", "dims=1"}) {
             assertEquals(Status.DONE, run(open + at), at + err);
         }
-        torch(dict().text("a").op('}').text("w").vector("0", 4).op('s').text("v").vector("0", 4).op('s', 's'));
+        torch(dict().text("a")
+                .op('}')
+                .text("w")
+                .vector("0", 4)
+                .op('s')
+                .text("v")
+                .vector("0", 4)
+                .op('s', 's'));
         for (String past : new String[] {"dict-depth=1", "name-characters=9", "tensors=1"}) {
             assertEquals(Status.CORRUPT, run(open + past), past);
         }
@@ -124,12 +132,8 @@ class LimitsTest {
         torch(dict().text("w").vector("0", 4).op('s'));
         String torch = "open " + scratch.resolve("m") + " --limit ";
         byte[] archive = ZipBytes.torch(dict().text("w").vector("0", 4).op('s').stop(), "0", new byte[16]);
-        int entries = ByteBuffer.wrap(archive)
-                .order(ByteOrder.LITTLE_ENDIAN)
-                .getShort(archive.length - 22 + 10);
-        int directory = ByteBuffer.wrap(archive)
-                .order(ByteOrder.LITTLE_ENDIAN)
-                .getInt(archive.length - 22 + 12);
+        int entries = ByteBuffer.wrap(archive).order(ByteOrder.LITTLE_ENDIAN).getShort(archive.length - 22 + 10);
+        int directory = ByteBuffer.wrap(archive).order(ByteOrder.LITTLE_ENDIAN).getInt(archive.length - 22 + 12);
         assertEquals(Status.DONE, run(torch + "zip-entries=" + entries), err.toString());
         assertEquals(Status.CORRUPT, run(torch + "zip-entries=" + (entries - 1)));
         assertEquals(Status.DONE, run(torch + "zip-directory=" + directory), err.toString());
@@ -158,7 +162,8 @@ class LimitsTest {
         assertEquals(Status.DONE, run("set limit.dims 2", "set"));
         assertTrue(out.toString().contains("limit.dims"), out.toString());
         assertEquals(Limit.DIMS.usual(), Limit.DIMS.value());
-        for (String wrong : new String[] {"limit.dim 2", "limit.dims 0", "limit.dims x", "limit.dims 99999999999999999999"}) {
+        for (String wrong :
+                new String[] {"limit.dim 2", "limit.dims 0", "limit.dims x", "limit.dims 99999999999999999999"}) {
             assertEquals(Status.USAGE, run("set " + wrong), wrong);
         }
         assertTrue(err.toString().contains("did you mean dims?"), err.toString());

@@ -206,7 +206,7 @@ public final class Checkpoints {
     }
 
     private static void walk(Path directory, OpenOptions options, int depth, List<Path> found, int[] seen) {
-        if (depth > MAX_DEPTH || ++seen[0] > Limit.DIRECTORIES.value()) {
+        if (depth > MAX_DEPTH || !Files.isDirectory(directory) || ++seen[0] > Limit.DIRECTORIES.value()) {
             return;
         }
         List<Path> children;
