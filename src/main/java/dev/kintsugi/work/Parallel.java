@@ -7,14 +7,15 @@ import java.util.List;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
-import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 
 /// Runs one task per item on the threads of a [Job]; results come in the order of the items.
 public final class Parallel {
     private Parallel() {}
 
-    /// Applies `task` to each item. The first failure stops the tasks not yet begun and is thrown as it is.
+    /// Applies `task` to each item. A failure stops the tasks behind it that have not begun; that of the first item
+    /// that fails is thrown as it is, whichever thread was the fastest.
     public static <T, R> List<R> map(Job job, List<T> items, Function<T, R> task) {
         int threads = Math.min(job.threads(), items.size());
         if (threads <= 1) {
@@ -25,19 +26,21 @@ public final class Parallel {
             }
             return results;
         }
-        AtomicBoolean failed = new AtomicBoolean();
+        AtomicInteger failed = new AtomicInteger(Integer.MAX_VALUE);
         try (var pool = Executors.newFixedThreadPool(threads, Parallel::thread)) {
             List<Future<R>> futures = new ArrayList<>();
-            for (T item : items) {
+            for (int i = 0; i < items.size(); i++) {
+                T item = items.get(i);
+                int number = i;
                 futures.add(pool.submit(() -> {
-                    if (failed.get()) {
+                    if (failed.get() < number) {
                         throw new IllegalStateException("another task failed");
                     }
                     try {
                         job.check();
                         return job.doing(() -> task.apply(item));
                     } catch (RuntimeException | Error e) {
-                        failed.set(true);
+                        failed.accumulateAndGet(number, Math::min);
                         throw e;
                     }
                 }));
@@ -45,7 +48,7 @@ public final class Parallel {
             try {
                 return collect(futures);
             } catch (InterruptedException e) {
-                failed.set(true);
+                failed.set(-1);
                 job.cancel();
                 pool.shutdownNow();
                 throw new Fault(Code.K9002, "interrupted", "Ctrl-C or a signal asked for it", "run it again", e);
