@@ -126,7 +126,7 @@ class LimitsTest {
     @DisplayName("limits: ranks, entries of an archive and bytes of its directory, at the limit and one past it")
     @Test
     void ranksAndArchivesHaveLimits() {
-        String open = "open " + Golden.resource("fsdp/fsdp2_4/ckpt").toAbsolutePath() + " --limit ranks=";
+        String open = "open '" + Golden.resource("fsdp/fsdp2_4/ckpt").toAbsolutePath() + "' --limit ranks=";
         assertEquals(Status.DONE, run(open + 4), err.toString());
         assertEquals(Status.CORRUPT, run(open + 3));
         torch(dict().text("w").vector("0", 4).op('s'));
