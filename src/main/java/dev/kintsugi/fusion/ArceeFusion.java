@@ -26,7 +26,7 @@ final class ArceeFusion implements Kernel {
 
     @Override
     public int earlierSweeps() {
-        return 2;
+        return 1;
     }
 
     @Override
@@ -34,7 +34,7 @@ final class ArceeFusion implements Kernel {
         long n = task.elementCount();
         Importance importance = new Importance(row);
         Cut[] cuts = new Selection(task, 1, false, importance)
-                .find((stream, nonzero) -> new long[] {place(0.25, n), place(0.5, n), place(0.75, n)})[0];
+                .find(stream -> new long[] {place(0.25, n), place(0.5, n), place(0.75, n)})[0];
         double low = importance.value(cuts[0]);
         double middle = importance.value(cuts[1]);
         double high = importance.value(cuts[2]);

@@ -1,5 +1,7 @@
 package dev.kintsugi.fusion;
 
+import java.lang.foreign.MemorySegment;
+
 /// A place in the order of a tensor's elements by falling magnitude; equal magnitudes by rising index, or by
 /// falling index where `lastFirst`.
 ///
@@ -7,6 +9,8 @@ package dev.kintsugi.fusion;
 /// `index` is the first element of that magnitude that is not before this place, or with `lastFirst` the last
 /// that is.
 record Cut(long key, long index, boolean lastFirst) {
+    private static final int TILE = 1024;
+
     /// Nothing is before it.
     static final Cut FIRST = new Cut(Long.MAX_VALUE - 1, 0, false);
 
@@ -41,20 +45,37 @@ record Cut(long key, long index, boolean lastFirst) {
         return (int) Math.clamp(index - first, 0, count);
     }
 
-    /// Without a branch: which of two elements is larger cannot be predicted.
     private static void keepAtLeast(double[] values, int from, int to, long least) {
-        for (int j = from; j < to; j++) {
-            long bits = Double.doubleToRawLongBits(values[j]);
-            long kept = (least - 1 - (bits & Long.MAX_VALUE)) >> 63;
-            values[j] = Double.longBitsToDouble(bits & kept);
-        }
+        change(values, from, to, (bits, count) -> {
+            for (int j = 0; j < count; j++) {
+                bits[j] &= (least - 1 - (bits[j] & Long.MAX_VALUE)) >> 63;
+            }
+        });
     }
 
     private static void dropAtLeast(double[] values, int from, int to, long least) {
-        for (int j = from; j < to; j++) {
-            long bits = Double.doubleToRawLongBits(values[j]);
-            long dropped = (least - 1 - (bits & Long.MAX_VALUE)) >> 63;
-            values[j] = Double.longBitsToDouble(bits & ~dropped);
+        change(values, from, to, (bits, count) -> {
+            for (int j = 0; j < count; j++) {
+                bits[j] &= ~((least - 1 - (bits[j] & Long.MAX_VALUE)) >> 63);
+            }
+        });
+    }
+
+    /// Changes the bits of doubles: without a branch, for which of two elements is larger cannot be predicted, and
+    /// in an array of their own, for the compiler makes vectors of them only there.
+    private interface Change {
+        void apply(long[] bits, int count);
+    }
+
+    private static void change(double[] values, int from, int to, Change change) {
+        long[] bits = new long[Math.min(TILE, to - from)];
+        MemorySegment bitBytes = MemorySegment.ofArray(bits);
+        MemorySegment valueBytes = MemorySegment.ofArray(values);
+        for (int at = from; at < to; at += TILE) {
+            int count = Math.min(TILE, to - at);
+            MemorySegment.copy(valueBytes, 8L * at, bitBytes, 0, 8L * count);
+            change.apply(bits, count);
+            MemorySegment.copy(bitBytes, 0, valueBytes, 8L * at, 8L * count);
         }
     }
 

@@ -118,11 +118,11 @@ public final class FusedTensor implements Tensor {
 
     private void checkFinite(double[] values, int count) {
         double border = overflowBorder(spec.dtype());
-        int bad = 0;
+        int sides = 0;
         for (int j = 0; j < count; j++) {
-            bad += Math.abs(values[j]) < border ? 0 : 1;
+            sides += (int) Math.signum(Math.abs(values[j]) - border);
         }
-        if (bad > 0) {
+        if (sides != -count) {
             throw notFinite(border);
         }
     }

@@ -24,7 +24,7 @@ interface Pruning {
         if (Arrays.stream(densities).allMatch(d -> (long) (d * n) >= n)) {
             return NONE;
         }
-        Cut[][] cuts = ranks(task, false).find((model, nonzero) -> new long[] {(long) (densities[model] * n)});
+        Cut[][] cuts = ranks(task, false).find(model -> new long[] {(long) (densities[model] * n)});
         return between(cuts);
     }
 
@@ -35,7 +35,7 @@ interface Pruning {
         double[] densities = task.parameters().numbers("density");
         double[] gammas = task.parameters().numbers("gamma");
         long n = task.elementCount();
-        Cut[][] cuts = ranks(task, true).find((model, nonzero) -> {
+        Cut[][] cuts = ranks(task, true).find(model -> {
             long keep = (long) (densities[model] * n);
             long top = Math.min((long) (gammas[model] * n), n - keep);
             return new long[] {top + keep, top};

@@ -55,7 +55,7 @@ final class Sce implements Kernel {
                 variances(block, magnitudes);
             }
         });
-        return selection.find((stream, nonzero) -> new long[] {(long) (topShare * nonzero)})[0][0];
+        return selection.findAmongNonzero((stream, nonzero) -> new long[] {(long) (topShare * nonzero)})[0][0];
     }
 
     private static void variances(Block block, double[] variances) {

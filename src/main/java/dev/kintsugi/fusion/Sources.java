@@ -10,8 +10,11 @@ import java.util.function.Consumer;
 
 /// One tensor of every model and of the base, all of one shape, read and decoded block by block.
 final class Sources {
-    /// Elements of a block, unless rows must stay whole.
-    static final int BLOCK_ELEMENTS = 1 << 15;
+    /// Elements of a block, unless rows must stay whole. Decoded, those of a few models fit into the second cache.
+    static final int BLOCK_ELEMENTS = 1 << 13;
+
+    /// Elements that a sample takes from one spot, unless rows must stay whole.
+    private static final int SAMPLE_ELEMENTS = 128;
 
     private static final Job SWEEP = new Job(1);
 
@@ -59,6 +62,24 @@ final class Sources {
             SWEEP.check();
             visitor.accept(reader.read(first, (int) Math.min(blockElements, elementCount - first)));
         }
+    }
+
+    /// Reads small blocks spread evenly over the tensor, about `elements` in all, in ascending order, and tells how
+    /// many elements they had.
+    long sample(long alignment, long elements, Consumer<Block> visitor) {
+        int blockElements = Math.toIntExact(Math.ceilDiv(SAMPLE_ELEMENTS, alignment) * alignment);
+        long blocks = Math.max(1, elements / blockElements);
+        long runs = Math.max(1, elementCount / alignment / blocks);
+        long step = Math.max(blockElements, runs * alignment);
+        Reader reader = new Reader(blockElements);
+        long sampled = 0;
+        for (long first = 0; first < elementCount; first += step) {
+            SWEEP.check();
+            Block block = reader.read(first, (int) Math.min(blockElements, elementCount - first));
+            visitor.accept(block);
+            sampled += block.count();
+        }
+        return sampled;
     }
 
     Reader reader(int capacity) {

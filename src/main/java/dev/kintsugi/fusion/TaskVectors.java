@@ -91,7 +91,7 @@ final class TaskVectors implements Kernel {
 
     @Override
     public int earlierSweeps() {
-        return (ranks ? 2 : 0) + (rescale ? 1 : 0);
+        return (ranks ? 1 : 0) + (rescale ? 1 : 0);
     }
 
     @Override
@@ -159,7 +159,8 @@ final class TaskVectors implements Kernel {
         }
     }
 
-    /// Adds up the weighted changes that agree with the sign of their sum.
+    /// Adds up the weighted changes that agree with the sign of their sum; where the weights of those are to divide
+    /// it and are 0 together, it stays.
     private void elect(Block block, double[] factors, double[] fused) {
         double[][] d = block.inputs();
         for (int i = 0; i < d.length; i++) {
@@ -175,9 +176,11 @@ final class TaskVectors implements Kernel {
         double[] base = block.base();
         double[] sums = election.sums();
         double[] agreeing = election.agreeing();
+        for (int j = 0; normalize && j < block.count(); j++) {
+            sums[j] /= agreeing[j] + (1 - Math.abs(Math.signum(agreeing[j])));
+        }
         for (int j = 0; j < block.count(); j++) {
-            double divisor = normalize && agreeing[j] != 0 ? agreeing[j] : 1;
-            fused[j] = base[j] + lambda * (sums[j] / divisor);
+            fused[j] = base[j] + lambda * sums[j];
         }
     }
 }

@@ -51,11 +51,19 @@ public final class Elements {
                 }
             }
             case BF16 -> {
+                if (inLanes(count)) {
+                    Lanes.ofThread().fromBFloat16(source, target, count);
+                    return;
+                }
                 for (int i = 0; i < count; i++) {
                     target[i] = Float.intBitsToFloat(source.get(SHORT, 2L * i) << 16);
                 }
             }
             case F16 -> {
+                if (inLanes(count)) {
+                    Lanes.ofThread().fromFloat16(source, target, count);
+                    return;
+                }
                 for (int i = 0; i < count; i++) {
                     target[i] = Float.float16ToFloat(source.get(SHORT, 2L * i));
                 }
@@ -76,6 +84,10 @@ public final class Elements {
         switch (dtype) {
             case F32 -> MemorySegment.copy(source, FLOAT, 0, target, 0, count);
             case BF16 -> {
+                if (inLanes(count)) {
+                    Lanes.ofThread().fromBFloat16(source, target, count);
+                    return;
+                }
                 for (int i = 0; i < count; i++) {
                     target[i] = Float.intBitsToFloat(source.get(SHORT, 2L * i) << 16);
                 }
@@ -161,11 +173,19 @@ public final class Elements {
                 }
             }
             case BF16 -> {
+                if (inLanes(count)) {
+                    Lanes.ofThread().toBFloat16(source, target, count);
+                    return;
+                }
                 for (int i = 0; i < count; i++) {
                     target.set(SHORT, 2L * i, SmallFloats.toBFloat16(SmallFloats.toFloatOdd(source[i])));
                 }
             }
             case F16 -> {
+                if (inLanes(count)) {
+                    Lanes.ofThread().toFloat16(source, target, count);
+                    return;
+                }
                 for (int i = 0; i < count; i++) {
                     target.set(SHORT, 2L * i, Float.floatToFloat16(SmallFloats.toFloatOdd(source[i])));
                 }
@@ -222,6 +242,10 @@ public final class Elements {
             }
             case C64 -> throw new IllegalArgumentException("a complex number is no float");
         }
+    }
+
+    private static boolean inLanes(int count) {
+        return Lanes.USABLE && count >= Lanes.WORTHWHILE;
     }
 
     private static long clamp(double value, long low, long high) {

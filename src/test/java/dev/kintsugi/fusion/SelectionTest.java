@@ -33,7 +33,7 @@ class SelectionTest {
         Parameters none = new Parameters(Methods.named("linear"), List.of(), List.of(), "w", 0);
         Task task = new Task("w", Shape.of(n), sources, none, List.of("m"), "");
         for (boolean lastFirst : new boolean[] {false, true}) {
-            Cut[] cuts = new Selection(task, 1, lastFirst, PLAIN).find((stream, nonzero) -> places)[0];
+            Cut[] cuts = new Selection(task, 1, lastFirst, PLAIN).find(stream -> places)[0];
             double[] sorted = Arrays.stream(x).map(Math::abs).sorted().toArray();
             for (int k = 0; k < places.length; k++) {
                 long before = 0;
@@ -74,6 +74,22 @@ class SelectionTest {
     void countsAgainWhereOneBinHoldsMoreDifferentNumbersThanAreCollected() {
         Random random = new Random(5);
         check(700_000, () -> 1 + random.nextDouble() * 0x1p-12, 1, 350_000, 699_000);
+    }
+
+    @Test
+    void findsPlacesWhereTheSampleSawNothingLikeTheRest() {
+        Random random = new Random(7);
+        int n = 200_000;
+        boolean[] seen = new boolean[n];
+        new Sources(List.of(Fixtures.tensor(DType.F64, Shape.of(n), new double[n])), Optional.empty())
+                .sample(
+                        1,
+                        n / 32,
+                        block -> Arrays.fill(seen, (int) block.first(), (int) block.first() + block.count(), true));
+        int[] at = {0};
+        check(n, () -> (seen[at[0]++] ? 1 : 10) + random.nextDouble(), 1, 100, 100_000, 199_900);
+        at[0] = 0;
+        check(n, () -> (seen[at[0]++] ? 10 : 1) + random.nextInt(4), 1, 100, 100_000, 199_900);
     }
 
     @Test

@@ -1,9 +1,11 @@
 package dev.kintsugi.numeric;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import dev.kintsugi.tensor.DType;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -74,6 +76,66 @@ class RoundingTest {
             int sign = Double.doubleToRawLongBits(values[i]) < 0 ? 0x8000 : 0;
             int expected = sign | nearest(all, infinity, Math.abs(values[i]));
             assertEquals(expected, pattern, "seed " + seed + ": " + values[i]);
+        }
+    }
+
+    @DisplayName("many elements at once become what each of them becomes alone")
+    @ParameterizedTest
+    @EnumSource(
+            value = DType.class,
+            names = {"BF16", "F16"})
+    void manyAtOnceAreAsEachAlone(DType dtype) {
+        long seed = 43;
+        Random random = new Random(seed);
+        for (int count : new int[] {64, 65, 1023, 1024, 1025, 5000}) {
+            double[] values = new double[count];
+            Arrays.setAll(values, i -> Double.longBitsToDouble(random.nextLong()));
+            for (int i = 0; i < count; i += 2) {
+                values[i] = random.nextGaussian() * Math.scalb(1.0, random.nextInt(300) - 150);
+            }
+            if (count % 2 == 0) {
+                Arrays.setAll(values, i -> Double.isNaN(values[i]) ? Double.POSITIVE_INFINITY : values[i]);
+            }
+            byte[] together = new byte[2 * count];
+            Elements.fromDoubles(dtype, values, MemorySegment.ofArray(together), count);
+            byte[] alone = new byte[2 * count];
+            for (int i = 0; i < count; i++) {
+                MemorySegment place = MemorySegment.ofArray(alone).asSlice(2L * i, 2);
+                Elements.fromDoubles(dtype, new double[] {values[i]}, place, 1);
+            }
+            assertArrayEquals(alone, together, "seed " + seed + ", count " + count);
+        }
+    }
+
+    @DisplayName("every pattern of 16 bits is decoded as it is alone")
+    @ParameterizedTest
+    @EnumSource(
+            value = DType.class,
+            names = {"BF16", "F16"})
+    void everyPatternIsDecodedAsAlone(DType dtype) {
+        byte[] bytes = new byte[2 * 0x10000];
+        for (int pattern = 0; pattern < 0x10000; pattern++) {
+            bytes[2 * pattern] = (byte) pattern;
+            bytes[2 * pattern + 1] = (byte) (pattern >> 8);
+        }
+        MemorySegment source = MemorySegment.ofArray(bytes);
+        double[] doubles = new double[0x10000];
+        float[] floats = new float[0x10000];
+        Elements.toDoubles(dtype, source, doubles, doubles.length);
+        Elements.toFloats(dtype, source, floats, floats.length);
+        double[] oneDouble = new double[1];
+        float[] oneFloat = new float[1];
+        for (int pattern = 0; pattern < 0x10000; pattern++) {
+            Elements.toDoubles(dtype, source.asSlice(2L * pattern, 2), oneDouble, 1);
+            Elements.toFloats(dtype, source.asSlice(2L * pattern, 2), oneFloat, 1);
+            assertEquals(
+                    Double.doubleToRawLongBits(oneDouble[0]),
+                    Double.doubleToRawLongBits(doubles[pattern]),
+                    "pattern " + pattern);
+            assertEquals(
+                    Float.floatToRawIntBits(oneFloat[0]),
+                    Float.floatToRawIntBits(floats[pattern]),
+                    "pattern " + pattern);
         }
     }
 }
