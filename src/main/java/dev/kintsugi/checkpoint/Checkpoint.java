@@ -16,7 +16,7 @@ import java.util.SequencedMap;
 /// @param mesh the mesh most tensors lie on
 /// @param files one entry a file, missing ones included
 /// @param tensors the consolidated model under the names of the files, wrapper prefixes included
-/// @param layouts how each of `tensors` lies over the ranks
+/// @param layouts how each of `tensors` lies over the ranks, and each of `holes` of which the metadata tells it
 /// @param ranks what each rank holds, local tensors under the same names; empty where files belong to no rank
 /// @param sidecars the directory with `config.json` and tokenizer, if one was found
 /// @param notes what a person should know: inferred, trimmed, replicated by value

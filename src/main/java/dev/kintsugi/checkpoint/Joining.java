@@ -47,13 +47,25 @@ public final class Joining {
     ///
     /// **Errors.** [dev.kintsugi.fault.Fault] `K3005` if the pieces do not tile it.
     public JoinedTensor join(Optional<DeviceMesh> mesh, List<String> placements) {
+        return join(mesh, placements, List.of());
+    }
+
+    /// The whole tensor, though the ranks that should hold `absent` are missing.
+    ///
+    /// **Errors.** [dev.kintsugi.fault.Fault] `K3005` if the pieces do not tile it.
+    public JoinedTensor join(Optional<DeviceMesh> mesh, List<String> placements, List<Layout.Absent> absent) {
         Tensor whole = AssembledTensor.of(spec, List.copyOf(chunks.values()));
+        return new JoinedTensor(whole, layout(mesh, placements, absent));
+    }
+
+    /// How the pieces lie, whether or not they tile the tensor.
+    public Layout layout(Optional<DeviceMesh> mesh, List<String> placements, List<Layout.Absent> absent) {
         List<String> meshDims = new ArrayList<>();
         mesh.ifPresent(m -> {
             for (int dim = 0; dim < m.ndim(); dim++) {
                 meshDims.add(m.dimNames().get(dim) + "=" + m.shape().dim(dim));
             }
         });
-        return new JoinedTensor(whole, new Layout(storedName, kind, spec, meshDims, placements, pieces));
+        return new Layout(storedName, kind, spec, meshDims, placements, pieces, absent);
     }
 }

@@ -1,5 +1,6 @@
 package dev.kintsugi.checkpoint;
 
+import dev.kintsugi.tensor.Region;
 import dev.kintsugi.tensor.TensorSpec;
 import java.util.List;
 
@@ -7,14 +8,16 @@ import java.util.List;
 ///
 /// `storedName` is its name in the files. `kind` says how it was stored: `DTensor`, `ShardedTensor`, `plain`,
 /// `chunks`, `buffer`. `meshDims` (such as `fsdp=8`) and `placements` (such as `Shard(0)`) go together,
-/// outermost first, and are empty where there is no mesh.
+/// outermost first, and are empty where there is no mesh. `absent` is what ranks without a file should hold,
+/// where the others' metadata tells it.
 public record Layout(
         String storedName,
         String kind,
         TensorSpec spec,
         List<String> meshDims,
         List<String> placements,
-        List<Piece> pieces) {
+        List<Piece> pieces,
+        List<Absent> absent) {
     /// What [#kind()] is for a buffer that the training code registered, and that no architecture knows.
     public static final String BUFFER = "buffer";
 
@@ -22,10 +25,34 @@ public record Layout(
         meshDims = List.copyOf(meshDims);
         placements = List.copyOf(placements);
         pieces = List.copyOf(pieces);
+        absent = List.copyOf(absent);
+    }
+
+    /// A layout of which no rank is missing.
+    public Layout(
+            String storedName,
+            String kind,
+            TensorSpec spec,
+            List<String> meshDims,
+            List<String> placements,
+            List<Piece> pieces) {
+        this(storedName, kind, spec, meshDims, placements, pieces, List.of());
+    }
+
+    /// The part of a tensor that a rank without a file should hold.
+    public record Absent(int rank, Region region) {}
+
+    /// Elements that no file holds.
+    public long missingElements() {
+        long held = pieces.stream()
+                .filter(p -> !p.replica())
+                .mapToLong(p -> p.global().elementCount())
+                .sum();
+        return spec.shape().elementCount() - held;
     }
 
     /// The same, known to be a buffer.
     public Layout asBuffer() {
-        return new Layout(storedName, BUFFER, spec, meshDims, placements, pieces);
+        return new Layout(storedName, BUFFER, spec, meshDims, placements, pieces, absent);
     }
 }

@@ -4,12 +4,14 @@ import dev.kintsugi.architecture.HubModel;
 import dev.kintsugi.checkpoint.Checkpoint;
 import dev.kintsugi.checkpoint.Layout;
 import dev.kintsugi.checkpoint.Piece;
+import dev.kintsugi.checkpoint.Ranks;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.selector.Nearest;
 import dev.kintsugi.selector.Selector;
 import dev.kintsugi.selector.Subject;
 import dev.kintsugi.tensor.Tensor;
+import dev.kintsugi.tensor.TensorSpec;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
@@ -37,7 +39,7 @@ record Choice(Model model, Selector selector) {
         SequencedMap<String, Tensor> chosen = new LinkedHashMap<>();
         Map<String, Layout> layouts = layouts();
         model.tensors().tensors().forEach((name, tensor) -> {
-            if (selector.test(subject(name, tensor, Optional.ofNullable(layouts.get(name))))) {
+            if (selector.test(subject(name, tensor.spec(), Optional.ofNullable(layouts.get(name))))) {
                 chosen.put(name, tensor);
             }
         });
@@ -62,10 +64,10 @@ record Choice(Model model, Selector selector) {
         return layouts;
     }
 
-    private static Subject subject(String name, Tensor tensor, Optional<Layout> layout) {
+    private static Subject subject(String name, TensorSpec spec, Optional<Layout> layout) {
         TreeSet<Integer> ranks = new TreeSet<>();
         layout.ifPresent(l -> l.pieces().stream().map(Piece::rank).forEach(ranks::add));
-        return new Subject(name, tensor.spec(), layout.map(Layout::placements).orElse(List.of()), ranks);
+        return new Subject(name, spec, layout.map(Layout::placements).orElse(List.of()), ranks);
     }
 
     /// The chosen layouts, by the tensors' names in the files; a selector may say the name on disk too.
@@ -77,24 +79,41 @@ record Choice(Model model, Selector selector) {
                         .forEach(s -> onDisk.computeIfAbsent(s, k -> new ArrayList<>())
                                 .add(name)));
         SequencedMap<String, Layout> chosen = new LinkedHashMap<>();
-        checkpoint.tensors().tensors().forEach((stored, tensor) -> {
+        List<String> all = new ArrayList<>(checkpoint.tensors().names());
+        all.addAll(checkpoint.holes());
+        for (String stored : all) {
             Layout layout = checkpoint.layouts().get(stored);
             if (layout == null) {
-                return;
+                continue;
             }
             List<String> names = new ArrayList<>(List.of(stored));
             names.addAll(onDisk.getOrDefault(stored, List.of()));
-            if (names.stream().anyMatch(n -> selector.test(subject(n, tensor, Optional.of(layout))))) {
+            if (names.stream().anyMatch(n -> selector.test(subject(n, layout.spec(), Optional.of(layout))))) {
                 chosen.put(stored, layout);
             }
-        });
+        }
         if (chosen.isEmpty()) {
-            throw none(checkpoint.tensors().names());
+            throw none(all);
         }
         return chosen;
     }
 
     private Fault none(Collection<String> names) {
+        List<String> holes = model.checkpoint().map(Checkpoint::holes).orElse(List.of());
+        if (holes.stream().anyMatch(selector::testName)) {
+            return new Fault(
+                    Code.K3001,
+                    "no tensor of " + model.name() + " that is whole matches " + selector,
+                    Counted.of(holes.size(), "tensor") + " of it have holes where ranks "
+                            + Ranks.text(
+                                    ModelText.absentRanks(model.checkpoint().orElseThrow()))
+                            + " are missing",
+                    "see what is there with: placements " + model.name() + ", or look at a rank, as in: tensors "
+                            + model.name() + "@"
+                            + RankView.ranks(model).keySet().stream()
+                                    .findFirst()
+                                    .orElse(0));
+        }
         List<String> near = Nearest.to(selector.toString(), names, 3);
         return new Fault(
                 Code.K1005,

@@ -3,8 +3,6 @@ package dev.kintsugi.shell;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fusion.Methods;
-import dev.kintsugi.tensor.StateDict;
-import dev.kintsugi.tensor.TensorSpec;
 import java.io.IOException;
 import java.nio.file.DirectoryIteratorException;
 import java.nio.file.DirectoryStream;
@@ -16,21 +14,18 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.NavigableMap;
 import java.util.Optional;
-import java.util.TreeMap;
 import java.util.WeakHashMap;
 import java.util.stream.Stream;
 
 /// What a word can become: verbs, options, their values, paths, models, tensor names segment by segment.
 ///
-/// Tensor names are kept sorted for each model, so that a proposal costs what it shows, not what the model
-/// holds.
+/// Tensor names are kept sorted for each model that was asked for.
 final class Completions {
-    private static final int MAX_PROPOSALS = 500;
+    static final int MAX_PROPOSALS = 500;
 
     private final Session session;
-    private final Map<Model, NavigableMap<String, TensorSpec>> names = new WeakHashMap<>();
+    private final Map<Model, TensorNames> names = new WeakHashMap<>();
 
     /// A proposal; `complete` if a blank may follow it.
     record Proposal(String value, String description, boolean complete) {}
@@ -139,7 +134,8 @@ final class Completions {
         return switch (kind) {
             case PATH, DIRECTORY, RECIPE -> paths(typed, kind);
             case MODEL -> models(typed);
-            case SELECTOR, TENSOR -> modelsThenTensors(typed, words);
+            case SELECTOR -> typed.startsWith("!") ? negated(typed, words) : modelsThenTensors(typed, words, kind);
+            case TENSOR -> modelsThenTensors(typed, words, kind);
             case COMMAND -> of(List.of(typed));
             case CODE -> modelsAndCodes(typed, words);
             case METHOD ->
@@ -177,15 +173,27 @@ final class Completions {
     }
 
     private List<Proposal> modelsAndCodes(String typed, List<String> words) {
-        List<Proposal> proposals = new ArrayList<>(modelsThenTensors(typed, words));
+        List<Proposal> proposals = new ArrayList<>(modelsThenTensors(typed, words, ValueKind.TENSOR));
         Arrays.stream(Code.values())
                 .filter(c -> c.name().startsWith(typed.toUpperCase(Locale.ROOT)) && !typed.isEmpty())
                 .forEach(c -> proposals.add(new Proposal(c.name(), c.title(), true)));
         return proposals;
     }
 
-    private List<Proposal> modelsThenTensors(String typed, List<String> words) {
+    private List<Proposal> modelsThenTensors(String typed, List<String> words, ValueKind kind) {
         List<Proposal> proposals = new ArrayList<>(models(typed));
+        proposals.addAll(tensors(typed, words, kind));
+        return proposals;
+    }
+
+    private List<Proposal> negated(String typed, List<String> words) {
+        return tensors(typed.substring(1), words, ValueKind.SELECTOR).stream()
+                .map(p -> new Proposal("!" + p.value(), p.description(), p.complete()))
+                .toList();
+    }
+
+    /// Names of tensors of the model that the words before name, else of the one in use.
+    private List<Proposal> tensors(String typed, List<String> words, ValueKind kind) {
         Optional<Model> model = words.stream()
                 .limit(Math.max(0, words.size() - 1))
                 .flatMap(w -> session.find(w).stream())
@@ -194,35 +202,9 @@ final class Completions {
                 .or(() -> session.models().size() == 1
                         ? Optional.of(session.models().firstEntry().getValue())
                         : Optional.empty());
-        model.ifPresent(m -> proposals.addAll(tensors(m, typed)));
-        return proposals;
-    }
-
-    /// The next segments of names that begin with `typed`.
-    List<Proposal> tensors(Model model, String typed) {
-        NavigableMap<String, TensorSpec> sorted = names.computeIfAbsent(model, m -> sorted(m.tensors()));
-        List<Proposal> proposals = new ArrayList<>();
-        Map.Entry<String, TensorSpec> entry = sorted.ceilingEntry(typed);
-        while (entry != null && entry.getKey().startsWith(typed) && proposals.size() < MAX_PROPOSALS) {
-            String name = entry.getKey();
-            int dot = name.indexOf('.', typed.length());
-            if (dot < 0) {
-                TensorSpec spec = entry.getValue();
-                proposals.add(new Proposal(name, spec + " " + Units.bytes(spec.byteCount()), true));
-                entry = sorted.higherEntry(name);
-            } else {
-                String segment = name.substring(0, dot + 1);
-                proposals.add(new Proposal(segment, "", false));
-                entry = sorted.ceilingEntry(name.substring(0, dot) + '/');
-            }
-        }
-        return proposals;
-    }
-
-    private static NavigableMap<String, TensorSpec> sorted(StateDict tensors) {
-        NavigableMap<String, TensorSpec> sorted = new TreeMap<>();
-        tensors.tensors().forEach((name, tensor) -> sorted.put(name, tensor.spec()));
-        return sorted;
+        return model.map(m -> names.computeIfAbsent(m, k -> TensorNames.of(k.tensors())))
+                .map(n -> kind == ValueKind.TENSOR ? n.one(typed) : n.some(typed))
+                .orElse(List.of());
     }
 
     private static List<Proposal> paths(String typed, ValueKind kind) {

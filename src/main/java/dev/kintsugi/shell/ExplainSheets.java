@@ -38,7 +38,9 @@ final class ExplainSheets {
                 .column("note", "note")
                 .dataOnly()
                 .column("why", "why")
-                .dataOnly();
+                .dataOnly()
+                .column("status", "status")
+                .ifAny();
         sheet.line(named.name() + "  " + layout.spec() + ", " + layout.kind());
         if (!stored.equals(named.name())) {
             sheet.line("  in the files as  " + stored);
@@ -53,15 +55,38 @@ final class ExplainSheets {
             sheet.line("  mesh dim " + layout.meshDims().get(dim) + "  "
                     + layout.placements().get(dim));
         }
-        if (layout.pieces().size() > 1) {
+        List<AbsentPiece> absent = AbsentPiece.of(layout, checkpoint);
+        boolean hole = named.tensor() instanceof HoleTensor;
+        if (layout.pieces().size() > 1 || hole) {
             draw(sheet, TensorDrawing.of(layout, 0, TensorDrawing.FEW_ROWS), console);
         }
         int width = layout.spec().dtype().byteWidth();
         PieceWhy why = PieceWhy.of(layout, checkpoint);
         FileNames names = FileNames.of(layout.pieces().stream().map(Piece::file).toList());
         layout.pieces().forEach(p -> row(sheet, p, names, width, why.of(p)));
+        absent.forEach(a -> sheet.row(
+                Optional.of(a.piece().rank()),
+                names.of(a.piece().file()),
+                "",
+                Optional.empty(),
+                a.piece().global().elementCount() * width,
+                region(a.piece().global()),
+                "",
+                why.of(a.piece()),
+                a.status()));
         whys(sheet, layout, names, why);
+        absent.forEach(
+                a -> sheet.below("why " + a.who() + ": " + why.of(a.piece()) + (hole ? "" : "; another has the same")));
+        if (hole) {
+            sheet.below(hole(named, layout));
+        }
         return sheet;
+    }
+
+    private static String hole(NamedTensor named, Layout layout) {
+        return "? is a hole: " + Counted.of(layout.missingElements(), "element") + " of "
+                + Units.exact(layout.spec().shape().elementCount()) + " are in no file that is here; copy what is"
+                + " missing, and open " + named.model().name() + " again";
     }
 
     private static void whys(Sheet sheet, Layout layout, FileNames names, PieceWhy why) {
@@ -91,7 +116,8 @@ final class ExplainSheets {
                 piece.global().elementCount() * width,
                 region(piece.global()),
                 String.join(", ", notes),
-                why);
+                why,
+                "");
     }
 
     /// `rows 0..71, columns 0..31`, or ranges for other numbers of dims.
@@ -155,10 +181,23 @@ final class ExplainSheets {
                     key.piece().trimmedElements(),
                     why.of(key.piece()));
         }
+        List<AbsentPiece> absent = AbsentPiece.of(layout, checkpoint);
+        for (AbsentPiece missing : absent) {
+            sheet.row(
+                    drawing.letterOf(missing),
+                    List.of(missing.piece().rank()),
+                    missing.who(),
+                    region(missing.piece().global()),
+                    0L,
+                    why.of(missing.piece()));
+        }
         if (keys.stream().anyMatch(k -> k.piece().trimmedElements() > 0)) {
             sheet.below("/ is padding that the rank holds beyond the tensor; it is trimmed");
         }
         keys.stream().limit(MOST_LINES).forEach(k -> sheet.below(k.letter() + ": " + why.of(k.piece())));
+        if (named.tensor() instanceof HoleTensor) {
+            sheet.below(hole(named, layout));
+        }
         return sheet;
     }
 }

@@ -135,14 +135,17 @@ final class FusionSheets {
                 .fact("model", model.name())
                 .fact("tensor", name)
                 .fact("dtype", tensor.spec().dtype().name())
-                .fact("shape", tensor.spec().shape().toString());
+                .fact("shape", tensor.spec().shape());
         if (!(tensor instanceof FusedTensor fused)) {
             String owner = model.parents().all().stream()
                     .filter(p -> p.tensors().find(name).filter(t -> t == tensor).isPresent())
                     .map(p -> "unchanged from " + p.name())
                     .findFirst()
                     .orElse("the models' own elements, without arithmetic");
-            return sheet.fact("formula", owner).line(name + "  " + tensor.spec() + ", " + owner);
+            return sheet.fact("formula", owner)
+                    .fact("earlier_sweeps", 0L)
+                    .fact("bytes_to_read", tensor.spec().byteCount())
+                    .line(name + "  " + tensor.spec() + ", " + owner);
         }
         long parents =
                 fused.parents().stream().mapToLong(p -> p.spec().byteCount()).sum();
@@ -205,18 +208,18 @@ final class FusionSheets {
                 .rows("tensors")
                 .column("model", "model")
                 .column("dtype", "dtype")
-                .column("norm", "norm")
-                .column("cosine", "cosine")
-                .column("distance", "distance")
-                .column("first", "first elements");
+                .real("norm", "norm")
+                .real("cosine", "cosine")
+                .real("distance", "distance")
+                .reals("first", "first elements");
         for (Preview.Line line : preview.lines()) {
             sheet.row(
                     line.name(),
                     line.tensor().spec().dtype().name(),
-                    Numbers.text(line.norm()),
-                    Numbers.text(line.cosine()),
-                    Numbers.text(line.distance()),
-                    line.first().stream().map(Numbers::text).toList());
+                    line.norm(),
+                    line.cosine(),
+                    line.distance(),
+                    line.first());
         }
         return sheet.below("cosine with and distance from the last line, the result; nothing was defined");
     }

@@ -4,22 +4,23 @@ import dev.kintsugi.sharding.DeviceMesh;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Set;
 
 /// A mesh as grids of rank numbers: the last dim runs to the right, the one before it down, the others a grid
-/// each.
+/// each. A rank that is not there has a `?` behind its number.
 final class MeshDrawing {
     private MeshDrawing() {}
 
-    static List<String> lines(DeviceMesh mesh) {
+    static List<String> lines(DeviceMesh mesh, Set<Integer> absent) {
         int ndim = mesh.ndim();
         if (ndim == 0) {
-            return List.of("  rank " + mesh.ranks()[0]);
+            return List.of("  rank " + label(mesh.ranks()[0], absent));
         }
         int columns = Math.toIntExact(mesh.shape().dim(ndim - 1));
         int rows = ndim > 1 ? Math.toIntExact(mesh.shape().dim(ndim - 2)) : 1;
         int width = 1;
         for (int rank : mesh.ranks()) {
-            width = Math.max(width, Integer.toString(rank).length());
+            width = Math.max(width, label(rank, absent).length());
         }
         List<String> lines = new ArrayList<>();
         int grids = mesh.size() / Math.max(1, rows * columns);
@@ -27,9 +28,13 @@ final class MeshDrawing {
             if (ndim > 2) {
                 lines.add("  " + position(mesh, grid));
             }
-            grid(mesh, grid * rows * columns, rows, columns, width, lines);
+            grid(mesh, absent, grid * rows * columns, rows, columns, width, lines);
         }
         return lines;
+    }
+
+    private static String label(int rank, Set<Integer> absent) {
+        return rank + (absent.isEmpty() ? "" : absent.contains(rank) ? "?" : " ");
     }
 
     private static String position(DeviceMesh mesh, int grid) {
@@ -43,7 +48,8 @@ final class MeshDrawing {
         return String.join(" ", parts);
     }
 
-    private static void grid(DeviceMesh mesh, int first, int rows, int columns, int width, List<String> lines) {
+    private static void grid(
+            DeviceMesh mesh, Set<Integer> absent, int first, int rows, int columns, int width, List<String> lines) {
         int ndim = mesh.ndim();
         String down = ndim > 1 ? mesh.dimNames().get(ndim - 2) : "";
         String across = mesh.dimNames().get(ndim - 1);
@@ -58,7 +64,8 @@ final class MeshDrawing {
                 line.append(String.format("%-" + label + "s ", down + "=" + row));
             }
             for (int column = 0; column < columns; column++) {
-                line.append(String.format("│ %" + width + "d ", mesh.ranks()[first + row * columns + column]));
+                line.append(String.format(
+                        "│ %" + width + "s ", label(mesh.ranks()[first + row * columns + column], absent)));
             }
             lines.add(line.append("│").toString());
         }

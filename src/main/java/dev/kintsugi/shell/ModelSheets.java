@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Stream;
 
 /// Reports about models as wholes.
@@ -42,10 +43,10 @@ final class ModelSheets {
                         "directories",
                         model.directories().stream().map(Path::toString).toList())
                 .fact("sidecars", model.sidecars().map(Path::toString).orElse(""));
-        model.checkpoint()
-                .ifPresent(c -> sheet.fact("missing_ranks", ModelText.absentRanks(c))
-                        .fact("notes", c.notes())
-                        .fact("ignored", c.ignored()));
+        Optional<Checkpoint> checkpoint = model.checkpoint();
+        sheet.fact("missing_ranks", checkpoint.map(ModelText::absentRanks).orElse(List.of()))
+                .fact("notes", checkpoint.map(Checkpoint::notes).orElse(List.of()))
+                .fact("ignored", checkpoint.map(Checkpoint::ignored).orElse(List.of()));
     }
 
     static Sheet models(Session session) {

@@ -10,10 +10,14 @@ import dev.kintsugi.selector.Selector;
 import dev.kintsugi.selector.Subject;
 import dev.kintsugi.tensor.StateDict;
 import dev.kintsugi.tensor.Tensor;
+import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.SequencedMap;
 import java.util.Set;
 import java.util.TreeSet;
 
@@ -53,9 +57,11 @@ record NamedTensor(Model model, String name, String stored, Tensor tensor) {
         if (files.isPresent() && files.get().has(text)) {
             return new NamedTensor(model, text, text, files.get().tensor(text));
         }
-        Set<String> fitting = fitting(text, tensors);
+        SequencedMap<String, Layout> holes = holes(model);
+        Set<String> fitting = holes.containsKey(text) ? Set.of(text) : fitting(text, tensors, holes);
         if (fitting.size() == 1) {
-            return onDisk(model, fitting.iterator().next(), origins);
+            String name = fitting.iterator().next();
+            return tensors.has(name) ? onDisk(model, name, origins) : hole(model, name);
         }
         if (fitting.size() > 1) {
             String first = fitting.iterator().next();
@@ -66,15 +72,35 @@ record NamedTensor(Model model, String name, String stored, Tensor tensor) {
                             + (fitting.size() > 3 ? ", …" : "") + "; the command looks at one",
                     "name one: " + first);
         }
-        throw none(model, text, tensors);
+        throw none(model, text, tensors, holes);
     }
 
-    private static Set<String> fitting(String text, StateDict tensors) {
+    /// How the tensors lie that are left out of `model` because missing ranks hold parts of them.
+    static SequencedMap<String, Layout> holes(Model model) {
+        SequencedMap<String, Layout> holes = new LinkedHashMap<>();
+        model.checkpoint()
+                .ifPresent(c -> c.holes()
+                        .forEach(name -> Optional.ofNullable(c.layouts().get(name))
+                                .ifPresent(layout -> holes.put(name, layout))));
+        return holes;
+    }
+
+    private static NamedTensor hole(Model model, String name) {
+        Layout layout = Objects.requireNonNull(holes(model).get(name));
+        return new NamedTensor(model, name, name, new HoleTensor(model.name(), name, layout));
+    }
+
+    private static Set<String> fitting(String text, StateDict tensors, Map<String, Layout> holes) {
         Selector selector = Selector.parse(List.of(text));
         Set<String> fitting =
                 new TreeSet<>(Comparator.comparingInt(String::length).thenComparing(n -> n));
         tensors.tensors().forEach((name, tensor) -> {
-            if (selector.test(new Subject(name, tensor.spec(), List.of(), new TreeSet<>()))) {
+            if (selector.test(Subject.of(name, tensor.spec()))) {
+                fitting.add(name);
+            }
+        });
+        holes.forEach((name, layout) -> {
+            if (selector.test(Subject.of(name, layout.spec()))) {
                 fitting.add(name);
             }
         });
@@ -87,8 +113,10 @@ record NamedTensor(Model model, String name, String stored, Tensor tensor) {
         return new NamedTensor(model, name, stored, model.tensors().tensor(name));
     }
 
-    private static Fault none(Model model, String text, StateDict tensors) {
-        List<String> near = Nearest.to(text, tensors.names(), 3);
+    private static Fault none(Model model, String text, StateDict tensors, Map<String, Layout> holes) {
+        List<String> names = new ArrayList<>(tensors.names());
+        names.addAll(holes.keySet());
+        List<String> near = Nearest.to(text, names, 3);
         return new Fault(
                 Code.K1005,
                 model.name() + " has no tensor " + text,

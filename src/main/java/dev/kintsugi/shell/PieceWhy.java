@@ -199,11 +199,19 @@ final class PieceWhy {
         Shape shape = layout.spec().shape();
         long first = Long.MAX_VALUE;
         long last = -1;
-        for (Piece other : layout.pieces()) {
-            if (other.rank() == piece.rank() && !other.global().isEmpty()) {
-                first = Math.min(first, flatIndex(shape, other.global(), false));
-                last = Math.max(last, flatIndex(shape, other.global(), true));
-            }
+        List<Region> regions = new ArrayList<>();
+        layout.pieces().stream()
+                .filter(p -> p.rank() == piece.rank())
+                .map(Piece::global)
+                .forEach(regions::add);
+        layout.absent().stream()
+                .filter(a -> a.rank() == piece.rank())
+                .map(Layout.Absent::region)
+                .forEach(regions::add);
+        regions.removeIf(Region::isEmpty);
+        for (Region region : regions) {
+            first = Math.min(first, flatIndex(shape, region, false));
+            last = Math.max(last, flatIndex(shape, region, true));
         }
         String over = String.join(", ", layout.meshDims());
         String text = "laid out flat, " + Counted.of(shape.elementCount(), "element")

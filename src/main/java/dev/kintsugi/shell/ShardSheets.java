@@ -5,6 +5,7 @@ import dev.kintsugi.architecture.NaturalOrder;
 import dev.kintsugi.checkpoint.Checkpoint;
 import dev.kintsugi.checkpoint.Layout;
 import dev.kintsugi.checkpoint.Piece;
+import dev.kintsugi.checkpoint.Ranks;
 import dev.kintsugi.checkpoint.ShardFile;
 import dev.kintsugi.sharding.DeviceMesh;
 import dev.kintsugi.tensor.Shape;
@@ -17,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
+import java.util.Set;
 
 /// Reports about files, meshes and placements.
 final class ShardSheets {
@@ -73,14 +75,20 @@ final class ShardSheets {
         if (checkpoint.mesh().isEmpty()) {
             return sheet.fact("dims", List.of())
                     .fact("ranks", List.of())
+                    .fact("missing_ranks", ModelText.absentRanks(checkpoint))
                     .line(model.name() + " has no mesh: " + ModelText.source(checkpoint));
         }
         DeviceMesh mesh = checkpoint.mesh().get();
         sheet.fact("dims", mesh.dimNames());
         sheet.fact("sizes", Arrays.stream(mesh.shape().toArray()).boxed().toList());
         sheet.fact("ranks", Arrays.stream(mesh.ranks()).boxed().toList());
+        List<Integer> absent = ModelText.absentRanks(checkpoint);
+        sheet.fact("missing_ranks", absent);
         sheet.line(model.name() + "  " + mesh + "  (" + mesh.size() + " ranks)");
-        MeshDrawing.lines(mesh).forEach(sheet::line);
+        MeshDrawing.lines(mesh, Set.copyOf(absent)).forEach(sheet::line);
+        if (!absent.isEmpty()) {
+            sheet.line("  ? the file of rank " + Ranks.text(absent) + " is missing or damaged");
+        }
         return sheet;
     }
 
@@ -95,12 +103,14 @@ final class ShardSheets {
                 .column("placements", "placements")
                 .column("locals", "local shapes")
                 .count("replicas", "replicas")
-                .count("trimmed_elements", "trimmed");
+                .count("trimmed_elements", "trimmed")
+                .count("missing_elements", "missing");
         List<String> names = new ArrayList<>(layouts.keySet());
+        Set<String> holes = Set.copyOf(checkpoint.holes());
         if (collapse) {
-            Collapsed.of(names, n -> facts(layouts, n)).forEach(group -> addRow(sheet, layouts, group));
+            Collapsed.of(names, n -> facts(layouts, n)).forEach(group -> addRow(sheet, layouts, holes, group));
         } else {
-            names.forEach(n -> addRow(sheet, layouts, new Collapsed.Group(n, List.of(n))));
+            names.forEach(n -> addRow(sheet, layouts, holes, new Collapsed.Group(n, List.of(n))));
         }
         if (checkpoint.mesh().isPresent()) {
             sheet.line("mesh " + checkpoint.mesh().get());
@@ -108,7 +118,8 @@ final class ShardSheets {
         return sheet;
     }
 
-    private static void addRow(Sheet sheet, SequencedMap<String, Layout> layouts, Collapsed.Group group) {
+    private static void addRow(
+            Sheet sheet, SequencedMap<String, Layout> layouts, Set<String> holes, Collapsed.Group group) {
         Layout layout = layouts.get(group.names().getFirst());
         if (layout == null) {
             return;
@@ -120,7 +131,8 @@ final class ShardSheets {
                 placement(layout),
                 locals(layout),
                 replicas(layout),
-                trimmed(layout));
+                trimmed(layout),
+                holes.contains(group.names().getFirst()) ? layout.missingElements() : 0L);
     }
 
     /// What tensors in one row have in common.

@@ -110,6 +110,21 @@ final class Sheet {
         return add(key, title, true, v -> v instanceof Double d ? Units.real(d) : plain(v));
     }
 
+    /// Adds a column of lists of real numbers, four digits in text.
+    Sheet reals(String key, String title) {
+        return add(
+                key,
+                title,
+                false,
+                v -> v instanceof List<?> list
+                        ? String.join(
+                                ", ",
+                                list.stream()
+                                        .map(x -> x instanceof Double d ? Units.real(d) : plain(x))
+                                        .toList())
+                        : plain(v));
+    }
+
     private Sheet add(String key, String title, boolean right, Function<Object, String> text) {
         columns.add(new Column(
                 key, title, right, v -> text.apply(v instanceof Optional<?> o ? whole(o) : v), Shown.ALWAYS));

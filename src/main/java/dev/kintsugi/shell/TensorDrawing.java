@@ -12,12 +12,13 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeSet;
+import java.util.stream.Stream;
 
 /// A tensor as a rectangle tiled by who holds what, a letter and a colour for each holder.
 ///
 /// One dim is a ribbon. Of more than two dims, those that are split are drawn, and the others fixed at one
 /// index. Every cell stands for the element at its middle; padding that ranks hold beyond the tensor is drawn
-/// behind it as `/`, an element that nobody holds as `?`.
+/// behind it as `/`, an element that nobody holds, for the rank that should is missing, as `?`.
 final class TensorDrawing {
     private static final String LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     private static final int[] COLORS = {25, 130, 28, 90, 124, 30, 94, 54, 22, 166, 60, 100};
@@ -81,12 +82,19 @@ final class TensorDrawing {
         return new Region(Shape.of(offset), piece.global().shape());
     }
 
+    /// Where pieces lie, of ranks that are there or are not.
+    private static Stream<Region> regions(Layout layout) {
+        return Stream.concat(
+                layout.pieces().stream().map(Piece::global),
+                layout.absent().stream().map(Layout.Absent::region));
+    }
+
     private static List<Integer> drawnDims(Layout layout) {
         Shape shape = layout.spec().shape();
         TreeSet<Integer> drawn = new TreeSet<>();
         for (int dim = 0; dim < shape.ndim() && drawn.size() < 2; dim++) {
             int d = dim;
-            if (layout.pieces().stream().anyMatch(p -> p.global().shape().dim(d) != shape.dim(d))) {
+            if (regions(layout).anyMatch(r -> r.shape().dim(d) != shape.dim(d))) {
                 drawn.add(dim);
             }
         }
@@ -162,7 +170,7 @@ final class TensorDrawing {
         }
         long extent = shape.dim(dim);
         TreeSet<Long> edges = new TreeSet<>();
-        boxes.forEach(b -> edges.add(b.offset().dim(dim)));
+        regions(layout).forEach(b -> edges.add(b.offset().dim(dim)));
         int cells = (int) Math.min(extent, Math.max(most, Math.min(96, edges.size())));
         List<Long> positions = new ArrayList<>();
         for (int cell = 0; cell < cells; cell++) {
@@ -173,7 +181,7 @@ final class TensorDrawing {
 
     /// Where the box that holds `row` begins.
     private long start(long row) {
-        return boxes.stream()
+        return regions(layout)
                 .filter(b -> !b.isEmpty() && b.offset().dim(down) <= row && row < b.end(down))
                 .mapToLong(b -> b.offset().dim(down))
                 .max()
@@ -187,6 +195,12 @@ final class TensorDrawing {
             }
         }
         return '?';
+    }
+
+    /// What stands for a rank that is not there: the letter of another that holds the same.
+    String letterOf(AbsentPiece absent) {
+        Region box = absent.piece().global();
+        return holders.containsKey(box) || box.isEmpty() ? String.valueOf(letter(box)) : "?";
     }
 
     private char letter(Region box) {
@@ -263,7 +277,7 @@ final class TensorDrawing {
         int found = -1;
         for (int dim = 0; dim < shape.ndim(); dim++) {
             int d = dim;
-            if (layout.pieces().stream().anyMatch(p -> p.global().shape().dim(d) != shape.dim(d))) {
+            if (regions(layout).anyMatch(r -> r.shape().dim(d) != shape.dim(d))) {
                 if (found >= 0) {
                     return -1;
                 }

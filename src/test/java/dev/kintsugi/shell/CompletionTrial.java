@@ -17,6 +17,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.IntStream;
 import org.jline.reader.Candidate;
 
 /// Measures Tab, for `scripts/bench complete`.
@@ -25,24 +26,44 @@ public final class CompletionTrial {
 
     /// The median over `runs` models of `names` tensors of how long the first Tab takes, which sorts the names.
     public static double seconds(int names, int runs) {
-        PrintWriter nowhere = new PrintWriter(Writer.nullWriter());
-        List<Double> seconds = new ArrayList<>();
-        try (Shell shell = Shell.on(new Console(nowhere, nowhere, false, false, 80))) {
+        try (Shell shell = shell()) {
             StateDict tensors = tensors(names);
+            List<Double> seconds = new ArrayList<>();
             for (int i = 0; i <= runs; i++) {
                 shell.session().add(new Named("m" + i, tensors));
-                List<Candidate> candidates = new ArrayList<>();
-                long start = System.nanoTime();
-                Prompt.complete(shell, "tensors m" + i + " model.layers.77", candidates);
-                seconds.add((System.nanoTime() - start) / 1e9);
-                if (candidates.isEmpty()) {
-                    throw new IllegalStateException("nothing was proposed");
-                }
+                seconds.add(tab(shell, "tensors m" + i + " model.layers.77"));
             }
+            List<Double> warm = new ArrayList<>(seconds.subList(1, seconds.size()));
+            warm.sort(null);
+            return warm.get(warm.size() / 2);
         }
-        List<Double> warm = new ArrayList<>(seconds.subList(1, seconds.size()));
-        warm.sort(null);
-        return warm.get(warm.size() / 2);
+    }
+
+    /// The shortest of `runs` times that Tab takes behind `word` on one model of `names` tensors.
+    static double shortest(int names, int runs, String word) {
+        try (Shell shell = shell()) {
+            shell.session().add(new Named("m", tensors(names)));
+            return IntStream.range(0, runs)
+                    .mapToDouble(i -> tab(shell, "tensors m " + word))
+                    .min()
+                    .orElseThrow();
+        }
+    }
+
+    private static Shell shell() {
+        PrintWriter nowhere = new PrintWriter(Writer.nullWriter());
+        return Shell.on(new Console(nowhere, nowhere, false, false, 80));
+    }
+
+    private static double tab(Shell shell, String typed) {
+        List<Candidate> candidates = new ArrayList<>();
+        long start = System.nanoTime();
+        Prompt.complete(shell, typed, candidates);
+        double seconds = (System.nanoTime() - start) / 1e9;
+        if (candidates.isEmpty()) {
+            throw new IllegalStateException("nothing was proposed");
+        }
+        return seconds;
     }
 
     private static StateDict tensors(int names) {

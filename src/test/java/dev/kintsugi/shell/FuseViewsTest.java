@@ -86,21 +86,20 @@ class FuseViewsTest {
             assertEquals("""
                 model.norm.weight  F32 [64]
                   formula   slerp(base, e1, t = 0.3)
-                model   dtype  norm   cosine  distance  first elements
-                e1      F32    8.069  1       0.06179   0.8831, 1.002, 0.8674, 0.9205
-                base    F32    8.062  1       0.02648   0.8801, 1.011, 0.8584, 0.9113
-                result  F32    8.064  1       0         0.881, 1.008, 0.8611, 0.9141
+                model   dtype   norm  cosine  distance  first elements
+                e1      F32    8.069       1   0.06179  0.8831, 1.002, 0.8674, 0.9205
+                base    F32    8.062       1   0.02648  0.8801, 1.011, 0.8584, 0.9113
+                result  F32    8.064       1         0  0.881, 1.008, 0.8611, 0.9141
                 cosine with and distance from the last line, the result; nothing was defined
                 """, shell.type("fuse slerp e1 --base base --t 0.3 --preview norm.weight"));
             assertEquals(4, shell.shell().session().models().size());
             shell.type("fuse slerp e1 --base base --t 0.3 --as blend");
             String again = shell.type("fuse --preview model.norm.weight --as blend");
             assertTrue(again.contains("blend  F32    8.064"), again);
-            assertEquals(
-                    "kintsugi.fuse-preview/1",
-                    shell.json("fuse --preview model.norm.weight --as blend")
-                            .get("schema")
-                            .asString());
+            JsonNode json = shell.json("fuse --preview model.norm.weight --as blend");
+            assertEquals("kintsugi.fuse-preview/1", json.get("schema").asString());
+            assertEquals(8.0644, json.get("tensors").get(2).get("norm").doubleValue(), 1e-3);
+            assertEquals(4, json.get("tensors").get(2).get("first").size());
         }
     }
 

@@ -43,6 +43,13 @@ class PromptTest {
                     .types(TAB)
                     .sees("weight ");
             person.types("\r").sees("BF16 [32], DTensor").sees("kintsugi> ");
+            person.types("explain actor lay" + TAB)
+                    .sees("layers.")
+                    .types("0.mlp.up" + TAB)
+                    .sees("0.mlp.up_proj.")
+                    .types(TAB)
+                    .sees("weight ");
+            person.types("\r").sees("BF16 [56, 32], DTensor").sees("kintsugi> ");
             person.types("workspace li" + TAB).sees("list ").types(CTRL_U);
             person.types(CTRL_D);
             assertEquals(Status.DONE, person.left());

@@ -1,9 +1,7 @@
 package dev.kintsugi.shell;
 
 import dev.kintsugi.fault.Status;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.OutputStream;
 import java.io.PipedInputStream;
 import java.io.PipedOutputStream;
 import java.io.PrintWriter;
@@ -23,7 +21,7 @@ final class Typist implements AutoCloseable {
     private static final long PATIENCE_SECONDS = 20;
 
     private final PipedOutputStream keys = new PipedOutputStream();
-    private final Screen screen = new Screen();
+    private final Shown screen = new Shown();
     private final ExternalTerminal terminal;
     private final Shell shell;
     private final CompletableFuture<Status> leaving = new CompletableFuture<>();
@@ -84,43 +82,5 @@ final class Typist implements AutoCloseable {
         keys.close();
         shell.close();
         terminal.close();
-    }
-
-    /// What was written to the terminal.
-    private static final class Screen extends OutputStream {
-        private final ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-
-        @Override
-        public synchronized void write(int value) {
-            bytes.write(value);
-            notifyAll();
-        }
-
-        @Override
-        public synchronized void write(byte[] source, int from, int count) {
-            bytes.write(source, from, count);
-            notifyAll();
-        }
-
-        synchronized String text() {
-            return bytes.toString(StandardCharsets.UTF_8).replaceAll("\u001b\\[[0-9;?]*[A-Za-z]|\r", "");
-        }
-
-        synchronized int await(String text, int from) throws InterruptedException {
-            long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(PATIENCE_SECONDS);
-            while (true) {
-                String all = text();
-                int at = all.indexOf(text, Math.min(from, all.length()));
-                if (at >= 0) {
-                    return at + text.length();
-                }
-                long millis = TimeUnit.NANOSECONDS.toMillis(end - System.nanoTime());
-                if (millis <= 0) {
-                    throw new AssertionError("no \"" + text + "\" after:\n"
-                            + all.substring(Math.min(from, all.length())) + "\n--- all:\n" + all);
-                }
-                wait(millis);
-            }
-        }
     }
 }

@@ -15,13 +15,12 @@ import dev.kintsugi.tensor.StateDict;
 import dev.kintsugi.tensor.Tensor;
 import dev.kintsugi.tensor.TensorSpec;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
-import java.util.Set;
 import java.util.TreeMap;
 
 /// The tensors of a model as they are put together, with what each rank holds of them.
@@ -30,7 +29,7 @@ final class ModelJoin {
     private final DType master;
     private final SequencedMap<String, JoinedTensor> joined = new LinkedHashMap<>();
     private final TreeMap<Integer, SequencedMap<String, Tensor>> ranks = new TreeMap<>();
-    private final Set<String> holes = new LinkedHashSet<>();
+    private final SequencedMap<String, Layout> holes = new LinkedHashMap<>();
     private final List<String> widened = new ArrayList<>();
     private final List<String> notes = new ArrayList<>();
     private DType widenedFrom = DType.BF16;
@@ -43,27 +42,30 @@ final class ModelJoin {
 
     /// Puts `name` together from `slices`; one of them without data makes it a hole.
     void flat(String name, TensorSpec stored, List<Slice> slices, String placement) {
-        if (slices.stream().anyMatch(s -> s.stored().isEmpty())) {
-            holes.add(name);
-        }
         List<FlatRange> ranges = new ArrayList<>();
         List<Piece> pieces = new ArrayList<>();
+        List<Layout.Absent> absent = new ArrayList<>();
         long at = 0;
         for (Slice slice : slices) {
             if (slice.stored().isPresent()) {
                 Stored part = slice.stored().get();
                 ranges.add(new FlatRange(part.tensor(), slice.first(), slice.count()));
                 addPieces(pieces, stored, part, slice, at);
+            } else {
+                FlatBoxes.of(stored.shape(), at, slice.count())
+                        .forEach(box -> absent.add(new Layout.Absent(slice.rank(), box)));
             }
             at += slice.count();
         }
         addToRanks(name, slices);
-        if (holes.contains(name)) {
+        List<String> meshDims = List.of("dp=" + worldSize);
+        if (slices.stream().anyMatch(s -> s.stored().isEmpty())) {
+            holes.put(name, new Layout(name, "flat", stored, meshDims, List.of(placement), pieces, absent));
             return;
         }
         try {
             Tensor tensor = widen(name, FlatTensor.of(stored, ranges));
-            put(name, tensor, "flat", List.of("dp=" + worldSize), List.of(placement), pieces);
+            put(name, tensor, "flat", meshDims, List.of(placement), pieces);
         } catch (Fault fault) {
             throw fault.at(name);
         }
@@ -161,12 +163,12 @@ final class ModelJoin {
     }
 
     boolean has(String name) {
-        return joined.containsKey(name) || holes.contains(name);
+        return joined.containsKey(name) || holes.containsKey(name);
     }
 
-    /// The names that could not be put together.
-    List<String> holes() {
-        return List.copyOf(holes);
+    /// The names that could not be put together, and how what is there of them lies.
+    SequencedMap<String, Layout> holes() {
+        return holes;
     }
 
     /// What a person should know.
@@ -180,8 +182,8 @@ final class ModelJoin {
         return all;
     }
 
-    static String some(List<String> names) {
-        return String.join(", ", names.subList(0, Math.min(3, names.size()))) + (names.size() > 3 ? ", …" : "");
+    static String some(Collection<String> names) {
+        return String.join(", ", names.stream().limit(3).toList()) + (names.size() > 3 ? ", …" : "");
     }
 
     /// The tensors, those of `order` first and in its order.

@@ -69,7 +69,7 @@ final class Opening {
         return new OptimizerOpening(tag, options, mapped).open().map(parts -> {
             if (!parts.join().holes().isEmpty()) {
                 notes.add(parts.join().holes().size() + " states are not there and are left out: "
-                        + ModelJoin.some(parts.join().holes()));
+                        + ModelJoin.some(parts.join().holes().keySet()));
             }
             Checkpoint state = checkpoint(parts.format(), parts.worldSize(), parts.join());
             return new OptimizerCheckpoint(state, OptimizerSettings.of(tag.model(), parts.settings()));
@@ -104,7 +104,8 @@ final class Opening {
         addUnmastered(join, ranks.split(), ranks.worldSize());
         if (!join.holes().isEmpty()) {
             notes.add(join.holes().size() + " tensors have holes where ranks " + Ranks.text(ranks.absent())
-                    + " are missing and are left out of the model: " + ModelJoin.some(join.holes()));
+                    + " are missing and are left out of the model: "
+                    + ModelJoin.some(join.holes().keySet()));
         }
         return join;
     }
@@ -252,7 +253,7 @@ final class Opening {
 
     private Checkpoint checkpoint(String format, int worldSize, ModelJoin join) {
         SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
-        Map<String, Layout> layouts = new LinkedHashMap<>();
+        Map<String, Layout> layouts = new LinkedHashMap<>(join.holes());
         for (Map.Entry<String, JoinedTensor> entry :
                 join.joined(tag.model().module().keySet()).entrySet()) {
             tensors.put(entry.getKey(), entry.getValue().tensor());
@@ -274,7 +275,7 @@ final class Opening {
                 ranks,
                 Sidecars.find(tag.files().directories(), options),
                 notes,
-                join.holes(),
+                List.copyOf(join.holes().keySet()),
                 ignored,
                 tag.model().version().map(v -> "DeepSpeed " + v),
                 mapped);

@@ -101,6 +101,7 @@ public final class FsdpFormat implements CheckpointFormat {
         private final List<String> notes = new ArrayList<>();
         private final List<String> ignored = new ArrayList<>();
         private final List<String> holes = new ArrayList<>();
+        private final Map<String, Layout> holeLayouts = new LinkedHashMap<>();
         private final SortedMap<Integer, String> damaged = new TreeMap<>();
         private final SortedSet<String> opaque = new TreeSet<>();
 
@@ -118,7 +119,7 @@ public final class FsdpFormat implements CheckpointFormat {
             SequencedMap<String, JoinedTensor> joined = join(parts);
             noteBasics(parts);
             SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
-            Map<String, Layout> layouts = new LinkedHashMap<>();
+            Map<String, Layout> layouts = new LinkedHashMap<>(holeLayouts);
             joined.forEach((name, tensor) -> {
                 tensors.put(name, tensor.tensor());
                 layouts.put(name, tensor.layout());
@@ -193,6 +194,7 @@ public final class FsdpFormat implements CheckpointFormat {
                 }
             }
             join.finish();
+            holeLayouts.putAll(join.holes());
             if (!holes.isEmpty()) {
                 notes.add(holes.size() + " tensors have holes where ranks " + Ranks.text(absent)
                         + " are missing and are left out of the model: " + String.join(", ", first(holes))

@@ -2,6 +2,7 @@ package dev.kintsugi.checkpoint.fsdp;
 
 import dev.kintsugi.checkpoint.JoinedTensor;
 import dev.kintsugi.checkpoint.Joining;
+import dev.kintsugi.checkpoint.Layout;
 import dev.kintsugi.checkpoint.OpenOptions;
 import dev.kintsugi.checkpoint.Ranks;
 import dev.kintsugi.fault.Code;
@@ -32,6 +33,7 @@ final class RankJoin {
     private final List<Integer> absent;
     private final PlainJoin plain;
     private final List<String> notes;
+    private final Map<String, Layout> holes = new LinkedHashMap<>();
     private long trimmedElements;
     private int trimmedTensors;
 
@@ -106,11 +108,24 @@ final class RankJoin {
         if (trimmedElements > trimmedBefore) {
             trimmedTensors++;
         }
+        DeviceMesh mesh = options.mesh().map(m -> m.mesh()).orElse(one.mesh());
         return finished(
                 name,
                 joining,
-                Optional.of(options.mesh().map(m -> m.mesh()).orElse(one.mesh())),
-                one.placements().stream().map(Placement::toString).toList());
+                Optional.of(mesh),
+                one.placements().stream().map(Placement::toString).toList(),
+                absent(mesh, one));
+    }
+
+    /// What the ranks that are not there should hold of a tensor like `one`.
+    private List<Layout.Absent> absent(DeviceMesh mesh, DTensor one) {
+        List<Layout.Absent> parts = new ArrayList<>();
+        for (int rank : absent) {
+            mesh.pieces(rank)
+                    .map(at -> LocalSlice.of(one.spec().shape(), mesh.shape(), at, one.placements()))
+                    .ifPresent(slice -> parts.add(new Layout.Absent(rank, slice.region())));
+        }
+        return parts;
     }
 
     private LocalSlice slice(String name, RankPart part, DTensor value) {
@@ -191,14 +206,20 @@ final class RankJoin {
                 joining.add(region, local, part.source(local));
             }
         });
-        return finished(name, joining, Optional.empty(), List.of("Shard"));
+        return finished(name, joining, Optional.empty(), List.of("Shard"), List.of());
     }
 
-    private JoinedTensor finished(String name, Joining joining, Optional<DeviceMesh> mesh, List<String> placements) {
+    private JoinedTensor finished(
+            String name,
+            Joining joining,
+            Optional<DeviceMesh> mesh,
+            List<String> placements,
+            List<Layout.Absent> parts) {
         try {
-            return joining.join(mesh, placements);
+            return joining.join(mesh, placements, parts);
         } catch (Fault fault) {
             if (fault.code() == Code.K3005 && !absent.isEmpty()) {
+                holes.put(name, joining.layout(mesh, placements, parts));
                 throw missing(name, fault.what(), fault);
             }
             if (fault.code() == Code.K3005 && options.mesh().isPresent()) {
@@ -270,6 +291,11 @@ final class RankJoin {
                 name + ": ranks " + Ranks.text(ranks) + " " + what,
                 "files of different runs or steps are mixed",
                 "copy ranks " + Ranks.text(ranks) + " of this step again; compare the files with: shards");
+    }
+
+    /// How the tensors lie that could not be joined because ranks are missing.
+    Map<String, Layout> holes() {
+        return holes;
     }
 
     /// Notes what was found over all tensors.
