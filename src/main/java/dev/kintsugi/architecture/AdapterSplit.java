@@ -35,20 +35,16 @@ final class AdapterSplit {
     record Parts(
             SequencedMap<String, String> base,
             SequencedMap<String, String> adapter,
-            SequencedMap<String, String> trained) {
-        /// All of `names` are the base's.
-        static Parts unadapted(Iterable<String> names) {
-            SequencedMap<String, String> base = new LinkedHashMap<>();
-            names.forEach(name -> base.put(name, name));
-            return new Parts(base, new LinkedHashMap<>(), new LinkedHashMap<>());
-        }
-    }
+            SequencedMap<String, String> trained) {}
 
     private AdapterSplit() {}
 
     static boolean isAdapted(Iterable<String> names) {
         for (String name : names) {
-            if (FACTOR.matcher(name).matches() || PARAMETER.matcher(name).matches()) {
+            boolean may = name.contains("lora_") || name.contains("trainable_tokens_delta");
+            if (may
+                    && (FACTOR.matcher(name).matches()
+                            || PARAMETER.matcher(name).matches())) {
                 return true;
             }
         }

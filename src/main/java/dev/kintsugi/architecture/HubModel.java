@@ -68,22 +68,26 @@ public final class HubModel {
             return;
         }
         SequencedMap<String, String> bare = bareNames();
-        AdapterSplit.Parts parts = AdapterSplit.isAdapted(bare.keySet())
-                ? AdapterSplit.split(bare.keySet())
-                : AdapterSplit.Parts.unadapted(bare.keySet());
-        StateDict base = base(parts.base(), bare);
-        this.adapter = parts.adapter().isEmpty()
-                ? Optional.empty()
-                : Optional.of(adapter(parts, bare, base, AdapterFacts.find(directories)));
+        SequencedMap<String, String> files = bare;
+        StateDict base;
+        if (AdapterSplit.isAdapted(bare.keySet())) {
+            AdapterSplit.Parts parts = AdapterSplit.split(bare.keySet());
+            files = new LinkedHashMap<>(parts.base());
+            files.replaceAll((disk, name) -> Objects.requireNonNull(bare.get(name)));
+            base = base(files);
+            this.adapter = parts.adapter().isEmpty()
+                    ? Optional.empty()
+                    : Optional.of(adapter(parts, bare, base, AdapterFacts.find(directories)));
+        } else {
+            base = base(files);
+            this.adapter = Optional.empty();
+        }
         if (options.lora() == HubOptions.Lora.ONLY) {
-            leaveOut(parts.base(), bare, "--lora only");
+            leaveOut(files, "--lora only");
             return;
         }
         boolean merged = options.lora() == HubOptions.Lora.MERGE && adapter.isPresent();
-        mapOnto(
-                merged ? adapter.get().mergeInto(base, options.loraAlpha(), this::nameOnDisk) : base,
-                parts.base(),
-                bare);
+        mapOnto(merged ? adapter.get().mergeInto(base, options.loraAlpha(), this::nameOnDisk) : base, files);
         tie();
     }
 
@@ -112,11 +116,12 @@ public final class HubModel {
     private SequencedMap<String, String> bareNames() {
         SequencedMap<String, String> bare = new LinkedHashMap<>();
         for (String name : stored.names()) {
-            String before = bare.put(Wrappers.strip(name), name);
+            String stripped = Wrappers.strip(name);
+            String before = bare.put(stripped, name);
             if (before != null) {
                 throw new Fault(
                         Code.K4013,
-                        before + " and " + name + " would both be " + Wrappers.strip(name),
+                        before + " and " + name + " would both be " + stripped,
                         "wrapper prefixes hide two tensors of one name",
                         "export the names as they are with --keys as-is");
             }
@@ -139,18 +144,23 @@ public final class HubModel {
         return new Adapter(StateDict.of(found), pairs, trained, base, facts);
     }
 
-    private void leaveOut(SequencedMap<String, String> names, Map<String, String> bare, String why) {
-        names.forEach((disk, name) -> leftOut.add(new LeftOut(
-                String.valueOf(bare.get(name)), storedTensor(bare, name).spec(), why)));
+    private void leaveOut(SequencedMap<String, String> files, String why) {
+        files.values()
+                .forEach(file ->
+                        leftOut.add(new LeftOut(file, stored.tensor(file).spec(), why)));
     }
 
-    private StateDict base(SequencedMap<String, String> names, Map<String, String> bare) {
-        SequencedMap<String, Tensor> base = new LinkedHashMap<>();
-        names.forEach((disk, name) -> base.put(disk, storedTensor(bare, name)));
-        return StateDict.of(base);
+    /// The tensors under the names of `files`, whose values are their names in the files.
+    private StateDict base(SequencedMap<String, String> files) {
+        if (files.entrySet().stream().allMatch(e -> e.getKey().equals(e.getValue()))) {
+            return files.size() == stored.size() ? stored : stored.filter(files::containsKey);
+        }
+        SequencedMap<String, Tensor> base = LinkedHashMap.newLinkedHashMap(files.size());
+        files.forEach((disk, file) -> base.put(disk, stored.tensor(file)));
+        return StateDict.backedBy(base);
     }
 
-    private void mapOnto(StateDict base, Map<String, String> names, Map<String, String> bare) {
+    private void mapOnto(StateDict base, Map<String, String> files) {
         List<String> order = new ArrayList<>(base.names());
         boolean converts =
                 family.map(f -> !f.renames().isEmpty() || !f.splits().isEmpty()).orElse(false);
@@ -158,13 +168,13 @@ public final class HubModel {
             order.sort(NaturalOrder.INSTANCE);
         }
         for (String name : order) {
-            String file = String.valueOf(bare.get(names.get(name)));
+            String file = base == stored ? name : Objects.requireNonNull(files.get(name));
             Origin origin = new Origin(List.of(file), List.of());
             if (!file.equals(name)) {
                 origin = origin.with("wrapper prefix removed: " + name);
             }
             Tensor tensor = base.tensor(name);
-            if (tensor != stored.tensor(file)) {
+            if (base != stored && tensor != stored.tensor(file)) {
                 origin = origin.with("adapter merged in");
             }
             if (computed(name)) {
@@ -284,7 +294,7 @@ public final class HubModel {
     public synchronized StateDict tensors() {
         StateDict known = output;
         if (known == null) {
-            known = StateDict.of(tensors);
+            known = StateDict.backedBy(tensors);
             output = known;
         }
         return known;

@@ -21,7 +21,7 @@ final class Wrappers {
         boolean again = true;
         while (again) {
             String before = bare;
-            if (SEGMENTS.stream().anyMatch(bare::contains)) {
+            if (mayBeWrapped(bare)) {
                 bare = Stream.of(bare.split("\\.", -1))
                         .filter(s -> !SEGMENTS.contains(s))
                         .collect(Collectors.joining("."));
@@ -32,5 +32,14 @@ final class Wrappers {
             again = !before.equals(bare);
         }
         return bare;
+    }
+
+    private static boolean mayBeWrapped(String name) {
+        for (String segment : SEGMENTS) {
+            if (name.contains(segment)) {
+                return true;
+            }
+        }
+        return false;
     }
 }

@@ -3,6 +3,7 @@ package dev.kintsugi.checkpoint;
 import dev.kintsugi.sharding.DeviceMesh;
 import dev.kintsugi.tensor.StateDict;
 import java.nio.file.Path;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -43,7 +44,7 @@ public record Checkpoint(
     public Checkpoint {
         directories = List.copyOf(directories);
         files = List.copyOf(files);
-        layouts = Map.copyOf(layouts);
+        layouts = Collections.unmodifiableMap(layouts);
         notes = List.copyOf(notes);
         holes = List.copyOf(holes);
         ignored = List.copyOf(ignored);

@@ -82,6 +82,7 @@ public final class Exporter {
                     "nothing is overwritten unasked",
                     "name another directory, or say --replace to swap it for the new one when that is complete");
         }
+        refuseMountPoint(place);
         while (place != null && !Files.exists(place)) {
             place = place.getParent();
         }
@@ -96,6 +97,22 @@ public final class Exporter {
                     "check the path and its permissions, or name another directory");
         }
         refuseTooLarge(place);
+    }
+
+    /// A directory on which a disk is mounted can neither be moved away nor be given another's name.
+    private static void refuseMountPoint(Path place) {
+        try {
+            Path parent = Files.isDirectory(place) ? place.toRealPath().getParent() : null;
+            if (parent != null && !Files.getFileStore(place).equals(Files.getFileStore(parent))) {
+                throw new Fault(
+                        Code.K5002,
+                        place + ": is a mount point",
+                        "an output takes its name when it is complete, which a mount point cannot give up",
+                        "name a directory within it: " + place.resolve("model"));
+            }
+        } catch (IOException e) {
+            throw Staging.cannotWrite(place, e);
+        }
     }
 
     private static boolean isEmptyDirectory(Path path) {

@@ -13,32 +13,31 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
 import tools.jackson.core.ObjectReadContext;
-import tools.jackson.core.StreamReadFeature;
-import tools.jackson.core.json.JsonFactory;
 
-/// The JSON of a file, checked entry by entry. **Units.** `begin` and `end` in bytes from the start of the
-/// data.
+/// The JSON of a file, checked entry by entry; that no two entries share a name is for the caller to check.
+/// **Units.** `begin` and `end` in bytes from the start of the data.
 record Header(List<Entry> entries, Map<String, String> metadata, int unknownFields, boolean nullMetadata) {
     /// One tensor.
     record Entry(String name, TensorSpec spec, long begin, long end) {}
 
     static Header parse(byte[] json) {
-        JsonFactory strict = ForeignJson.factory()
-                .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-                .build();
-        try (JsonParser parser = strict.createParser(
-                ObjectReadContext.empty(),
-                new InputStreamReader(new ByteArrayInputStream(json), StandardCharsets.UTF_8))) {
+        try (JsonParser parser = ForeignJson.factory()
+                .build()
+                .createParser(
+                        ObjectReadContext.empty(),
+                        new InputStreamReader(new ByteArrayInputStream(json), StandardCharsets.UTF_8))) {
             return new Reading(parser).header();
         } catch (JacksonException e) {
             throw new Fault(
@@ -48,6 +47,10 @@ record Header(List<Entry> entries, Map<String, String> metadata, int unknownFiel
                     "copy it again",
                     e);
         }
+    }
+
+    static Fault twice(String what) {
+        return damaged(what + " is there twice");
     }
 
     static Fault damaged(String what) {
@@ -75,6 +78,9 @@ record Header(List<Entry> entries, Map<String, String> metadata, int unknownFiel
             while (parser.nextToken() != JsonToken.END_OBJECT) {
                 String name = encodable(parser.currentName());
                 if (name.equals("__metadata__")) {
+                    if (nullMetadata || !metadata.isEmpty()) {
+                        throw twice(name);
+                    }
                     metadata();
                 } else {
                     entries.add(entry(name));
@@ -100,7 +106,9 @@ record Header(List<Entry> entries, Map<String, String> metadata, int unknownFiel
             while (parser.nextToken() != JsonToken.END_OBJECT) {
                 String key = parser.currentName();
                 expect(parser.nextToken(), JsonToken.VALUE_STRING, "__metadata__." + key);
-                metadata.put(encodable(key), encodable(parser.getString()));
+                if (metadata.put(encodable(key), encodable(parser.getString())) != null) {
+                    throw twice("__metadata__." + key);
+                }
             }
         }
 
@@ -126,17 +134,27 @@ record Header(List<Entry> entries, Map<String, String> metadata, int unknownFiel
             @Nullable String dtype = null;
             long @Nullable [] shape = null;
             long @Nullable [] offsets = null;
+            Set<String> others = Set.of();
             while (parser.nextToken() != JsonToken.END_OBJECT) {
                 String field = parser.currentName();
                 JsonToken token = parser.nextToken();
                 switch (field) {
                     case "dtype" -> {
-                        expect(token, JsonToken.VALUE_STRING, name + ".dtype");
+                        once(dtype, name, field);
+                        expect(token, JsonToken.VALUE_STRING, name, field);
                         dtype = parser.getString();
                     }
-                    case "shape" -> shape = integers(token, name + ".shape");
-                    case "data_offsets" -> offsets = integers(token, name + ".data_offsets");
+                    case "shape" -> {
+                        once(shape, name, field);
+                        shape = integers(token, name, field);
+                    }
+                    case "data_offsets" -> {
+                        once(offsets, name, field);
+                        offsets = integers(token, name, field);
+                    }
                     default -> {
+                        others = others.isEmpty() ? new HashSet<>() : others;
+                        once(others.add(field) ? null : field, name, field);
                         unknown++;
                         parser.skipChildren();
                     }
@@ -186,26 +204,40 @@ record Header(List<Entry> entries, Map<String, String> metadata, int unknownFiel
             }
         }
 
-        private long[] integers(JsonToken token, String where) {
-            expect(token, JsonToken.START_ARRAY, where);
-            List<Long> numbers = new ArrayList<>();
+        private static void once(@Nullable Object before, String name, String field) {
+            if (before != null) {
+                throw twice(name + "." + field);
+            }
+        }
+
+        private long[] integers(JsonToken token, String name, String field) {
+            expect(token, JsonToken.START_ARRAY, name, field);
+            long[] numbers = new long[4];
+            int count = 0;
             JsonToken next = parser.nextToken();
             while (next != JsonToken.END_ARRAY) {
-                expect(next, JsonToken.VALUE_NUMBER_INT, where);
+                expect(next, JsonToken.VALUE_NUMBER_INT, name, field);
                 if (parser.getNumberType() == JsonParser.NumberType.BIG_INTEGER || parser.getLongValue() < 0) {
-                    throw damaged(where + " holds " + parser.getString());
+                    throw damaged(name + "." + field + " holds " + parser.getString());
                 }
-                numbers.add(parser.getLongValue());
-                Limit.DIMS.check(
-                        numbers.size(), Code.K2301, () -> where + " has " + numbers.size() + " numbers or more");
+                if (count == numbers.length) {
+                    numbers = Arrays.copyOf(numbers, 2 * count);
+                }
+                numbers[count++] = parser.getLongValue();
+                int so = count;
+                Limit.DIMS.check(count, Code.K2301, () -> name + "." + field + " has " + so + " numbers or more");
                 next = parser.nextToken();
             }
-            return numbers.stream().mapToLong(Long::longValue).toArray();
+            return Arrays.copyOf(numbers, count);
         }
 
         private static void expect(@Nullable JsonToken token, JsonToken wanted, String where) {
+            expect(token, wanted, where, "");
+        }
+
+        private static void expect(@Nullable JsonToken token, JsonToken wanted, String where, String field) {
             if (token != wanted) {
-                throw damaged(where + " is no "
+                throw damaged(where + (field.isEmpty() ? "" : "." + field) + " is no "
                         + wanted.name().toLowerCase(Locale.ROOT).replace('_', ' '));
             }
         }

@@ -88,11 +88,15 @@ public final class SafetensorsFile {
         }
         Header header = Header.parse(json);
         long dataStart = 8 + headerBytes;
-        checkTiling(header.entries(), file.byteCount() - dataStart);
-        SequencedMap<String, StoredTensor> tensors = new LinkedHashMap<>();
+        SequencedMap<String, StoredTensor> tensors =
+                LinkedHashMap.newLinkedHashMap(header.entries().size());
         for (Header.Entry entry : header.entries()) {
-            tensors.put(entry.name(), new StoredTensor(entry.spec(), file, dataStart + entry.begin()));
+            StoredTensor tensor = new StoredTensor(entry.spec(), file, dataStart + entry.begin());
+            if (tensors.put(entry.name(), tensor) != null) {
+                throw Header.twice(entry.name());
+            }
         }
+        checkTiling(header.entries(), file.byteCount() - dataStart);
         if (header.nullMetadata()) {
             notes.add(file.name() + ": __metadata__ is null");
         }

@@ -14,11 +14,17 @@ public final class DeviceMesh {
     private final List<String> dimNames;
     private final Shape shape;
     private final int[] ranks;
+    private final boolean ascending;
 
     private DeviceMesh(List<String> dimNames, Shape shape, int[] ranks) {
         this.dimNames = dimNames;
         this.shape = shape;
         this.ranks = ranks;
+        boolean ascend = true;
+        for (int position = 1; position < ranks.length; position++) {
+            ascend &= ranks[position - 1] < ranks[position];
+        }
+        this.ascending = ascend;
     }
 
     /// `dimNames` may be shorter than the mesh has dims: the others are called `dim0`, `dim1`, …
@@ -87,6 +93,9 @@ public final class DeviceMesh {
     /// in the process group, and numbers the ranks of a group in ascending order however the mesh lists them.
     /// **Source.** `torch/distributed/distributed_c10d.py`, `new_group` and `split_group`.
     public Optional<int[]> pieces(int rank) {
+        if (ascending) {
+            return coordinate(rank);
+        }
         return coordinate(rank).map(coordinate -> {
             int[] pieces = new int[coordinate.length];
             Shape strides = shape.denseStrides();

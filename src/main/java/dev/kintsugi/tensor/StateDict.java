@@ -23,6 +23,11 @@ public final class StateDict {
         return new StateDict(Collections.unmodifiableSequencedMap(new LinkedHashMap<>(tensors)));
     }
 
+    /// The same without a copy: `tensors` must not change any more.
+    public static StateDict backedBy(SequencedMap<String, Tensor> tensors) {
+        return new StateDict(Collections.unmodifiableSequencedMap(tensors));
+    }
+
     public SequencedSet<String> names() {
         return Collections.unmodifiableSequencedSet(tensors.sequencedKeySet());
     }

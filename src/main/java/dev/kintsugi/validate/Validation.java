@@ -19,6 +19,7 @@ import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.EnumMap;
+import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -87,17 +88,27 @@ public final class Validation {
 
     /// Every tensor of the files must be somewhere in the output, or be named among those left out.
     private void accounts() {
-        Set<String> used = new TreeSet<>();
-        model.origins().values().forEach(o -> used.addAll(o.stored()));
-        model.leftOut().forEach(l -> used.add(l.stored()));
         Set<Tensor> adapter = Collections.newSetFromMap(new IdentityHashMap<>());
         model.storedAdapter()
                 .ifPresent(a -> adapter.addAll(a.tensors().tensors().values()));
+        List<String> renamed = new ArrayList<>();
         model.stored().tensors().forEach((name, tensor) -> {
-            if (!used.contains(name) && !adapter.contains(tensor)) {
-                findings.add(Finding.error(Code.K4005, name, "is in the files and nowhere in the output"));
+            Origin same = model.origins().get(name);
+            boolean used = same != null && same.stored().contains(name);
+            if (!used && !adapter.contains(tensor)) {
+                renamed.add(name);
             }
         });
+        if (renamed.isEmpty()) {
+            return;
+        }
+        Set<String> used = new HashSet<>();
+        model.origins().values().forEach(o -> used.addAll(o.stored()));
+        model.leftOut().forEach(l -> used.add(l.stored()));
+        renamed.stream()
+                .filter(name -> !used.contains(name))
+                .forEach(name ->
+                        findings.add(Finding.error(Code.K4005, name, "is in the files and nowhere in the output")));
     }
 
     private void config() {

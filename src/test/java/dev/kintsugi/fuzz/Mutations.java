@@ -31,18 +31,21 @@ final class Mutations {
     };
 
     private final List<byte[]> seeds;
+    private final List<byte[]> kept;
     private final List<byte[]> words;
     private final Random random;
 
     Mutations(Target target, Random random) {
         this.seeds = target.seeds();
+        this.kept = target.kept().isEmpty() ? seeds : target.kept();
         this.words = target.words();
         this.random = random;
     }
 
-    /// A seed with one to eight changes.
+    /// A seed or a kept input with one to eight changes.
     byte[] next() {
-        byte[] bytes = seeds.get(random.nextInt(seeds.size())).clone();
+        List<byte[]> from = random.nextBoolean() ? seeds : kept;
+        byte[] bytes = from.get(random.nextInt(from.size())).clone();
         for (int changes = 1 + random.nextInt(8); changes > 0; changes--) {
             bytes = change(bytes);
         }

@@ -3,8 +3,10 @@ package dev.kintsugi.fuzz;
 import dev.kintsugi.Golden;
 import dev.kintsugi.SafetensorsBytes;
 import dev.kintsugi.ZipBytes;
+import dev.kintsugi.architecture.Config;
 import dev.kintsugi.checkpoint.WeightIndex;
 import dev.kintsugi.checkpoint.dcp.DcpMetadata;
+import dev.kintsugi.fusion.MergeConfig;
 import dev.kintsugi.io.ByteSource;
 import dev.kintsugi.io.MappedFile;
 import dev.kintsugi.pickle.PickleMachine;
@@ -44,7 +46,33 @@ public final class Targets {
     }
 
     public List<Target> all() throws IOException {
-        return List.of(pickle(), zip(), torch(), safetensors(), index(), dcp(), recipe(), line());
+        return List.of(
+                pickle(),
+                zip(),
+                torch(),
+                safetensors(),
+                index(),
+                dcp(),
+                recipe(),
+                line(),
+                mergeConfig(),
+                config(),
+                workspace());
+    }
+
+    /// The target called `name`.
+    public Target named(String name) throws IOException {
+        List<Target> all = all();
+        return all.stream()
+                .filter(t -> t.name().equals(name))
+                .findFirst()
+                .orElseThrow(() -> new IllegalArgumentException(
+                        name + " is none of " + all.stream().map(Target::name).toList()));
+    }
+
+    private static Target target(String name, int cost, List<byte[]> seeds, List<byte[]> words, Target.Reader reader)
+            throws IOException {
+        return new Target(name, cost, seeds, Kept.of(name), words, reader);
     }
 
     private static List<Path> fixtures(String ending, int count) throws IOException {
@@ -142,7 +170,7 @@ public final class Targets {
     private static Target pickle() throws IOException {
         List<byte[]> seeds = pickles(fixtures(".pt", 5));
         seeds.addAll(read(fixtures(".metadata", 3)));
-        return new Target("pickle", 1, seeds, opcodes(), input -> PickleMachine.read("p", input));
+        return target("pickle", 1, seeds, opcodes(), input -> PickleMachine.read("p", input));
     }
 
     private static Target zip() throws IOException {
@@ -158,7 +186,7 @@ public final class Targets {
                 "PK\u0006\u0006",
                 "PK\u0006\u0007",
                 "\u0001\u0000\u0010\u0000");
-        return new Target("zip", 1, seeds, words, input -> {
+        return target("zip", 1, seeds, words, input -> {
             ByteSource source = ByteSource.of(MemorySegment.ofArray(input));
             ZipArchive archive = ZipArchive.open("z", source);
             for (ZipRecord record : archive.records().values()) {
@@ -180,7 +208,7 @@ public final class Targets {
         Object[] records = storages.entrySet().stream()
                 .flatMap(e -> Stream.of(e.getKey(), e.getValue()))
                 .toArray();
-        return new Target("torch", FILE_COST, pickles(List.of(smallest)), opcodes(), input -> {
+        return target("torch", FILE_COST, pickles(List.of(smallest)), opcodes(), input -> {
             Path file = Files.write(scratch.resolve("f.pt"), ZipBytes.torch(input, records));
             try (MappedFile mapped = MappedFile.open(file)) {
                 TorchStateDict dict = TorchStateDict.read(TorchFile.open(mapped), OptionalInt.of(0));
@@ -239,7 +267,7 @@ public final class Targets {
                 "__metadata__",
                 "[[[[[[[[",
                 "\u00ff");
-        return new Target("safetensors", FILE_COST, seeds, words, input -> {
+        return target("safetensors", FILE_COST, seeds, words, input -> {
             Path file = Files.write(scratch.resolve("f.safetensors"), input);
             try (MappedFile mapped = MappedFile.open(file)) {
                 SafetensorsFile.open(mapped).tensors().values().forEach(Targets::touch);
@@ -247,12 +275,12 @@ public final class Targets {
         });
     }
 
-    private Target index() {
+    private Target index() throws IOException {
         String seed = "{\"metadata\": {\"total_size\": 988097536}, \"weight_map\": {\"lm_head.weight\":"
             + " \"model-00001-of-00002.safetensors\", \"model.norm.weight\": \"model-00002-of-00002.safetensors\"}}";
         List<byte[]> words = words(
                 "\"", "{", "}", "[", ",", ":", "../", "/", "\\\\", "\\u0000", "null", "1e999", "{{{{{{{{", "\u00ff");
-        return new Target("index", FILE_COST, List.of(seed.getBytes(StandardCharsets.UTF_8)), words, input -> {
+        return target("index", FILE_COST, List.of(seed.getBytes(StandardCharsets.UTF_8)), words, input -> {
             Path file = Files.write(scratch.resolve("model.safetensors.index.json"), input);
             for (String name : WeightIndex.read(file).fileOfTensor().values()) {
                 if (!scratch.equals(file.resolveSibling(name).normalize().getParent())) {
@@ -263,11 +291,11 @@ public final class Targets {
     }
 
     private static Target dcp() throws IOException {
-        return new Target(
+        return target(
                 "dcp", 1, read(fixtures(".metadata", 4)), opcodes(), input -> DcpMetadata.read(".metadata", input));
     }
 
-    private Target recipe() {
+    private Target recipe() throws IOException {
         String seed = """
             #!/usr/bin/env kintsugi
             param run = /data/run
@@ -277,17 +305,128 @@ public final class Targets {
             validate actor --data # all of it
             export actor "${recipe_dir}/out dir" --max-shard-size 5GB; assert finite
             """;
-        return new Target("recipe", 1, List.of(seed.getBytes(StandardCharsets.UTF_8)), lineWords(), lines::recipe);
+        return target("recipe", 1, List.of(seed.getBytes(StandardCharsets.UTF_8)), lineWords(), lines::recipe);
     }
 
-    private Target line() {
+    private Target line() throws IOException {
         List<byte[]> seeds = words(
                 "open runs/step_120/actor --as actor --mesh 2x4 --mesh-dim-names ddp,fsdp",
                 "merge --backend fsdp --local_dir D --target_dir T --tie-word-embedding --is-value-model",
                 "export actor 'out dir' --dtype bf16 --max-shard-size=5GB --replace; validate actor --data",
                 "tensors actor 'model.layers.{8..15}.**' '!*.bias' dtype:bf16 size:>1g",
                 "explain actor \"model.$name.weight\" --format json");
-        return new Target("line", 1, seeds, lineWords(), lines::line);
+        return target("line", 1, seeds, lineWords(), lines::line);
+    }
+
+    /// A merge configuration, as mergekit writes them.
+    private static Target mergeConfig() throws IOException {
+        List<byte[]> seeds = words("""
+            merge_method: ties
+            base_model: runs/base
+            dtype: bfloat16
+            parameters:
+              normalize: true
+              weight:
+                - filter: self_attn
+                  value: [0, 0.5, 1]
+                - value: 0.3
+            models:
+              - model: "a b"   # first
+                parameters: {weight: 0.5, density: .inf}
+              - model: 'c'
+            """, """
+            slices:
+            - sources:
+              - model: a
+                layer_range: [0, 8]
+            - sources: [{model: b, layer_range: [8, 16]}]
+            merge_method: passthrough
+            tokenizer_source: union
+            ---
+            merge_method: slerp
+            """);
+        List<byte[]> words = words(
+                "- ",
+                ": ",
+                "\n  ",
+                "\n",
+                "#",
+                "{",
+                "}",
+                "[",
+                "]",
+                ",",
+                "'",
+                "\"",
+                "|",
+                ">",
+                "&a",
+                "*a",
+                "!!",
+                "---\n",
+                "\t",
+                "~",
+                "1e999",
+                "null",
+                "parameters:",
+                "slices:",
+                "layer_range: [9, 1]",
+                "[[[[[[[[");
+        return target(
+                "merge-config",
+                1,
+                seeds,
+                words,
+                input -> MergeConfig.parseAll(new String(input, StandardCharsets.UTF_8)));
+    }
+
+    private static List<byte[]> jsonWords() {
+        return words(
+                "\"",
+                "{",
+                "}",
+                "[",
+                "]",
+                ",",
+                ":",
+                "null",
+                "true",
+                "-1",
+                "1e999",
+                "1.5",
+                "9223372036854775808",
+                "\\u0000",
+                "[[[[[[[[[[[[",
+                "\"text_config\":{",
+                "\"num_hidden_layers\":",
+                "\"change\":",
+                "\u00ff",
+                "{\"a\":");
+    }
+
+    private Target config() throws IOException {
+        List<byte[]> seeds = read(fixtures("config.json", 3));
+        return target("config", FILE_COST, seeds, jsonWords(), input -> {
+            Path file = Files.write(scratch.resolve("config.json"), input);
+            Config config = Config.read(file);
+            config.architectures();
+            config.modelType();
+            for (String key : List.of("num_hidden_layers", "rope_scaling.type", "tie_word_embeddings")) {
+                config.string(key);
+                config.integer(key);
+                config.flag(key);
+            }
+        });
+    }
+
+    /// What a workspace keeps, and its journal.
+    private Target workspace() throws IOException {
+        List<byte[]> seeds = words("""
+            {"schema": "kintsugi.workspace/1", "change": 2, "saved_millis": 1760000000000, "models": [{"name": "a",
+             "command": "open /x --as a", "sources": [{"path": "/x/a.pt", "bytes": 3, "modified_millis": 5}]}],
+             "use": "a", "settings": {"threads": "4"}, "aliases": {"l": "tensors"}}\
+            """);
+        return target("workspace", FILE_COST, seeds, jsonWords(), input -> lines.workspace(scratch, input));
     }
 
     private static List<byte[]> lineWords() {

@@ -12,10 +12,9 @@ import java.util.concurrent.locks.LockSupport;
 
 /// A shell in a process of its own that spoils a file while a command runs: FILE HOW WHEN LINE…
 ///
-/// HOW is `truncate`, `overwrite`, `grow`, `replace`, or `nothing`, and then lines that fail are no end. WHEN
-/// is a path that the command makes, a number of milliseconds after it began, or `progress`: its first bytes done. The
-/// last line is the
-/// command; its status is the process's.
+/// HOW is `truncate`, `overwrite`, `grow`, `replace`, `fill`, which writes to FILE until its disk is full, or
+/// `nothing`, and then lines that fail are no end. WHEN is a path that the command makes, a number of milliseconds
+/// after it began, or `progress`: its first bytes done. The last line is the command; its status is the process's.
 final class ChildShell {
     private ChildShell() {}
 
@@ -56,8 +55,30 @@ final class ChildShell {
         }
     }
 
+    private static void fill(Path file) throws IOException {
+        try (RandomAccessFile random = new RandomAccessFile(file.toFile(), "rw")) {
+            for (int bytes = 1 << 20; bytes > 0; bytes /= 2) {
+                fill(random, new byte[bytes]);
+            }
+        }
+    }
+
+    private static void fill(RandomAccessFile random, byte[] bytes) {
+        try {
+            while (true) {
+                random.write(bytes);
+            }
+        } catch (IOException e) {
+            // It is full for so many bytes.
+        }
+    }
+
     private static void change(Path file, String how) throws IOException {
         if (how.equals("nothing")) {
+            return;
+        }
+        if (how.equals("fill")) {
+            fill(file);
             return;
         }
         if (how.equals("replace")) {

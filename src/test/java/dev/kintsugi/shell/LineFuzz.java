@@ -1,8 +1,10 @@
 package dev.kintsugi.shell;
 
+import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.Writer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
@@ -49,6 +51,16 @@ public final class LineFuzz implements AutoCloseable {
         Map<String, String> values = recipe.values(Map.of());
         for (Recipe.Line line : recipe.lines()) {
             Tokenizer.commands(line.text(), name -> Optional.ofNullable(values.get(name)));
+        }
+    }
+
+    /// A directory in `scratch` whose `workspace.json` and journal are `input`.
+    public void workspace(Path scratch, byte[] input) throws IOException {
+        Path file = Files.write(scratch.resolve("workspace.json"), input);
+        Files.write(scratch.resolve("journal"), input);
+        try (WorkspaceStore store = WorkspaceStore.hold(scratch).orElseThrow()) {
+            WorkspaceStore.read(file).ifPresent(s -> WorkspaceState.EMPTY.changeTo(s.state()));
+            store.journal(2).forEach(change -> WorkspaceState.EMPTY.changeTo(change.before()));
         }
     }
 

@@ -22,6 +22,7 @@ import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -29,10 +30,10 @@ import org.springframework.shell.core.command.CommandRegistry;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.json.JsonMapper;
 
-/// A shell that is killed leaves a workspace that can be read.
-@Timeout(120)
+/// A shell that is killed leaves a workspace that can be read. `-Dkintsugi.kills=100` kills more of them.
+@Timeout(3600)
 class WorkspaceKillTest {
-    private static final int KILLS = 6;
+    private static final long SEED = 20_261_125;
 
     @TempDir
     Path directory;
@@ -66,12 +67,13 @@ class WorkspaceKillTest {
         return Long.parseLong(step.substring("help ".length()));
     }
 
+    @DisplayName("I-11 a shell killed at any moment leaves the workspace of its last change, and its journal")
     @Test
     void killedAtAnyMomentTheWorkspaceIsThatOfTheLastChangeOrTheOneBefore() throws Exception {
-        long seed = System.nanoTime();
-        Random random = new Random(seed);
-        for (int kill = 0; kill < KILLS; kill++) {
-            String where = "seed " + seed + ", kill " + kill;
+        Random random = new Random(SEED);
+        int kills = Integer.getInteger("kintsugi.kills", 6);
+        for (int kill = 0; kill < kills; kill++) {
+            String where = "seed " + SEED + ", kill " + kill;
             Process process = start();
             long printed = printedUntilKilled(process, random.nextInt(1, 150));
             Saved saved = WorkspaceStore.read(WorkspaceStore.file(directory)).orElseThrow();

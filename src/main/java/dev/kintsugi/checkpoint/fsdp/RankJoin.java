@@ -263,6 +263,10 @@ final class RankJoin {
     private record Majority<F>(F value, List<Integer> disagreeing) {}
 
     private static <T, F> Majority<F> ranksWhere(Map<RankPart, T> values, Function<T, F> fact) {
+        F first = fact.apply(values.values().iterator().next());
+        if (values.values().stream().allMatch(v -> fact.apply(v).equals(first))) {
+            return new Majority<>(first, List.of());
+        }
         Map<F, LinkedHashSet<Integer>> byFact = new LinkedHashMap<>();
         values.forEach((part, value) -> byFact.computeIfAbsent(fact.apply(value), f -> new LinkedHashSet<>())
                 .add(part.rank()));

@@ -2,10 +2,6 @@ package dev.kintsugi.checkpoint.huggingface;
 
 import dev.kintsugi.checkpoint.Checkpoint;
 import dev.kintsugi.checkpoint.CheckpointFormat;
-import dev.kintsugi.checkpoint.JoinedTensor;
-import dev.kintsugi.checkpoint.Joining;
-import dev.kintsugi.checkpoint.Joining.PieceSource;
-import dev.kintsugi.checkpoint.Layout;
 import dev.kintsugi.checkpoint.MappedFiles;
 import dev.kintsugi.checkpoint.OpenOptions;
 import dev.kintsugi.checkpoint.ShardFile;
@@ -15,8 +11,6 @@ import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.io.MappedFile;
 import dev.kintsugi.safetensors.SafetensorsFile;
-import dev.kintsugi.safetensors.StoredTensor;
-import dev.kintsugi.tensor.Region;
 import dev.kintsugi.tensor.StateDict;
 import dev.kintsugi.tensor.Tensor;
 import dev.kintsugi.work.Job;
@@ -81,8 +75,8 @@ public final class HuggingFaceFormat implements CheckpointFormat {
         Found found = new Found();
         paths.forEach(found::add);
         List<SafetensorsFile> opened = Parallel.map(job, found.files, f -> SafetensorsFile.open(mapped.open(f)));
-        SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
-        Map<String, Layout> layouts = new LinkedHashMap<>();
+        SequencedMap<String, Tensor> tensors = LinkedHashMap.newLinkedHashMap(
+                opened.stream().mapToInt(f -> f.tensors().size()).sum());
         List<ShardFile> files = new ArrayList<>();
         List<String> notes = new ArrayList<>();
         Map<Path, Set<String>> held = new LinkedHashMap<>();
@@ -106,7 +100,6 @@ public final class HuggingFaceFormat implements CheckpointFormat {
                             "parts of two saves are mixed",
                             "remove the parts of one of them, or open one file alone");
                 }
-                layouts.put(name, whole(name, file, tensor));
             });
         }
         found.indexes.forEach(index -> index.check(held));
@@ -116,23 +109,14 @@ public final class HuggingFaceFormat implements CheckpointFormat {
                 1,
                 Optional.empty(),
                 files,
-                StateDict.of(tensors),
-                layouts,
+                StateDict.backedBy(tensors),
+                new WholeLayouts(tensors),
                 new LinkedHashMap<>(),
                 Sidecars.find(found.directories, options),
                 notes,
                 found.ignored,
                 Optional.empty(),
                 mapped);
-    }
-
-    private static Layout whole(String name, MappedFile file, StoredTensor tensor) {
-        Joining joining = new Joining(name, "whole", tensor.spec());
-        JoinedTensor joined;
-        joining.add(
-                Region.whole(tensor.spec().shape()), tensor, new PieceSource(-1, file.path(), "", tensor.byteOffset()));
-        joined = joining.join(Optional.empty(), List.of());
-        return joined.layout();
     }
 
     /// The files to open, and why these.
