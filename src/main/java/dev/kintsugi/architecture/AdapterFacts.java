@@ -34,9 +34,7 @@ public final class AdapterFacts {
                 Path file = place.resolve(name);
                 boolean above = !directories.contains(place);
                 if (Files.isRegularFile(file) && (!above || name.equals("lora_train_meta.json"))) {
-                    files.put(
-                            file,
-                            ForeignJson.mapper().readTree(Config.read(file).text()));
+                    files.put(file, ForeignJson.tree(Config.read(file).text()));
                 }
             }
         }

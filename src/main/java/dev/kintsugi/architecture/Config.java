@@ -49,7 +49,7 @@ public final class Config {
 
     static Config of(Path path, String text) {
         try {
-            JsonNode root = ForeignJson.mapper().readTree(text);
+            JsonNode root = ForeignJson.tree(text);
             if (!root.isObject()) {
                 throw damaged(path, "it is no JSON object", null);
             }
@@ -88,7 +88,7 @@ public final class Config {
             return this;
         }
         ObjectNode changed = ((ObjectNode) root).deepCopy();
-        edits.forEach((key, value) -> changed.set(key, ForeignJson.mapper().readTree(value)));
+        edits.forEach((key, value) -> changed.set(key, ForeignJson.tree(value)));
         return new Config(path, text, changed);
     }
 

@@ -1,5 +1,6 @@
 package dev.kintsugi.architecture;
 
+import dev.kintsugi.io.ForeignJson;
 import dev.kintsugi.tensor.Shape;
 import java.io.IOException;
 import java.io.InputStream;
@@ -15,7 +16,6 @@ import java.util.SequencedMap;
 import java.util.function.BiConsumer;
 import java.util.regex.Pattern;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /// What is known of one model family: its tensors as templates over `config.json`, its names on disk, its tied
 /// tensors. Read from a resource of this room.
@@ -76,7 +76,7 @@ public final class Family {
     private static List<Family> load() {
         List<Family> families = new ArrayList<>();
         for (String name : resource("families.txt").lines().toList()) {
-            families.add(new Family(JsonMapper.shared().readTree(resource(name + ".json"))));
+            families.add(new Family(ForeignJson.tree(resource(name + ".json"))));
         }
         return List.copyOf(families);
     }

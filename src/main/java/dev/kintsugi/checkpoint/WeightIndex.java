@@ -5,6 +5,7 @@ import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fault.Limit;
 import dev.kintsugi.io.ForeignJson;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -14,9 +15,7 @@ import java.util.SequencedMap;
 import java.util.Set;
 import java.util.TreeSet;
 import tools.jackson.core.JacksonException;
-import tools.jackson.core.StreamReadFeature;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /// A `*.index.json`: which file of its directory holds which tensor.
 ///
@@ -25,12 +24,7 @@ import tools.jackson.databind.json.JsonMapper;
 public record WeightIndex(Path path, SequencedMap<String, String> fileOfTensor) {
     public static WeightIndex read(Path path) {
         try {
-            Limit.INDEX_BYTES.checkSize(path, Code.K2304);
-            JsonMapper strict = JsonMapper.builder(ForeignJson.factory()
-                            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-                            .build())
-                    .build();
-            JsonNode weights = strict.readTree(path.toFile()).path("weight_map");
+            JsonNode weights = document(path).path("weight_map");
             SequencedMap<String, String> map = new LinkedHashMap<>();
             weights.forEachEntry((name, file) -> map.put(name, plainName(path, name, file)));
             if (map.isEmpty()) {
@@ -48,6 +42,13 @@ public record WeightIndex(Path path, SequencedMap<String, String> fileOfTensor) 
                     "the file was cut short",
                     "copy it again",
                     e);
+        }
+    }
+
+    private static JsonNode document(Path path) throws IOException {
+        Limit.INDEX_BYTES.checkSize(path, Code.K2304);
+        try (InputStream stream = Files.newInputStream(path)) {
+            return ForeignJson.strictTree(stream);
         }
     }
 

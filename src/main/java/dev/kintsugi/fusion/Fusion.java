@@ -40,6 +40,9 @@ public record Fusion(
                 .map(i -> new Input(i.name(), i.model(), canonical(i.parameters())))
                 .toList();
         checkModels(method, inputs.size(), base.isPresent());
+        StateDict first = inputs.getFirst().model();
+        Once<ToDoubleFunction<String>> byName = new Once<>(() -> Layers.positions(Layers.count(first.names())));
+        positions = positions.or(() -> Optional.of(name -> byName.get().applyAsDouble(name)));
         options.forEach(level -> level.keySet().forEach(method::option));
         inputs.forEach(input -> input.parameters().keySet().forEach(name -> checkPerModel(method, name)));
     }
@@ -206,8 +209,7 @@ public record Fusion(
     }
 
     private ToDoubleFunction<String> places() {
-        return positions.orElseGet(
-                () -> Layers.positions(Layers.count(inputs.getFirst().model().names())));
+        return positions.orElseThrow();
     }
 
     private Parameters parameters(String name, ToDoubleFunction<String> places) {

@@ -35,7 +35,7 @@ public final class Main {
             return Prompt.run(shell, start);
         }
         if (start.debug() == Debug.TIMING) {
-            Timing.sinceStart().ifPresent(s -> shell.session().console().err().println("timing: start-up " + s));
+            shell.session().console().err().println("timing: start-up " + Timing.sinceStart());
         }
         if (shell.session().console().isTerminal()) {
             Prompt.fit(shell.session().console());

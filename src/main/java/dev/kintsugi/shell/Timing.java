@@ -2,10 +2,10 @@ package dev.kintsugi.shell;
 
 import dev.kintsugi.work.Job;
 import java.io.IOException;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -78,13 +78,9 @@ final class Timing {
         return ProcessHandle.current().info().totalCpuDuration().orElse(Duration.ZERO);
     }
 
-    /// How long the process has run, where the system tells.
-    static Optional<String> sinceStart() {
-        return ProcessHandle.current()
-                .info()
-                .startInstant()
-                .map(start ->
-                        Units.seconds(Duration.between(start, Instant.now()).toMillis() / 1e3));
+    /// How long the JVM has run.
+    static String sinceStart() {
+        return Units.seconds(ManagementFactory.getRuntimeMXBean().getUptime() / 1e3);
     }
 
     /// The most memory that was resident, mapped files included; Linux alone says.

@@ -8,13 +8,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
 import org.jline.terminal.Terminal;
 import org.jline.terminal.TerminalBuilder;
 
-/// A run from which the JVM learns what a start needs: the terminal, completion, one merge. The launcher
+/// A run from which the JVM learns what a start needs: the terminal, completion, an export and a merge. The launcher
 /// starts it once after a build.
 public final class Training {
     private Training() {}
@@ -37,6 +38,18 @@ public final class Training {
                     + " --as sample; placements; tensors;" + " shards --format json; validate --data; export sample "
                     + target + "; workspace; workspace open");
             Prompt.complete(shell, "tensors sample model.", new ArrayList<>());
+            if (status == Status.DONE) {
+                status = Main.command(
+                        shell,
+                        Start.of(List.of(
+                                "merge",
+                                "--backend",
+                                "fsdp",
+                                "--local_dir",
+                                arguments[0],
+                                "--target_dir",
+                                scratch.resolve("merged").toString())));
+            }
             if (status != Status.DONE) {
                 throw new IllegalStateException("the sample could not be merged");
             }

@@ -192,7 +192,7 @@ final class Vocabulary {
             if (!Files.isRegularFile(file) || Files.size(file) > Limit.TOKENIZER_BYTES.value()) {
                 return tokens;
             }
-            JsonNode root = ForeignJson.mapper().readTree(Files.readString(file));
+            JsonNode root = ForeignJson.tree(Files.readString(file));
             JsonNode vocabulary = root.path("model").path("vocab");
             vocabulary.forEachEntry((token, id) -> {
                 if (id.asLong(-1) >= from) {

@@ -140,7 +140,7 @@ record RankFiles(
     private static JsonNode readConfig(Path path) {
         try {
             Limit.JSON_BYTES.checkSize(path, Code.K2305);
-            return ForeignJson.mapper().readTree(path.toFile());
+            return ForeignJson.tree(Files.readAllBytes(path));
         } catch (IOException e) {
             throw new Fault(
                     Code.K5003, path + ": cannot be read", "the system says: " + e.getMessage(), "check the path", e);

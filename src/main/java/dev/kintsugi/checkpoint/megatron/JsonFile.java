@@ -11,7 +11,6 @@ import java.nio.file.Path;
 import java.util.Optional;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /// Small JSON documents: those beside the weights, and the rules in this package.
 final class JsonFile {
@@ -21,7 +20,7 @@ final class JsonFile {
     static JsonNode read(Path path) {
         try {
             Limit.JSON_BYTES.checkSize(path, Code.K2305);
-            return ForeignJson.mapper().readTree(Files.readAllBytes(path));
+            return ForeignJson.tree(Files.readAllBytes(path));
         } catch (JacksonException e) {
             throw new Fault(
                     Code.K2305,
@@ -42,9 +41,7 @@ final class JsonFile {
     /// The document `name.json` of this package, if there is one.
     static Optional<JsonNode> resource(String name) {
         try (InputStream stream = JsonFile.class.getResourceAsStream(name + ".json")) {
-            return stream == null
-                    ? Optional.empty()
-                    : Optional.of(JsonMapper.shared().readTree(stream));
+            return stream == null ? Optional.empty() : Optional.of(ForeignJson.tree(stream));
         } catch (IOException e) {
             throw new Fault(
                     Code.K9001,
