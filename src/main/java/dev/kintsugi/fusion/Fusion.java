@@ -207,7 +207,7 @@ public record Fusion(
 
     private ToDoubleFunction<String> places() {
         return positions.orElseGet(
-                () -> Layers.positions(Layers.count(inputs.getFirst().model().names())));
+                () -> Layers.positions(inputs.getFirst().model().names()));
     }
 
     private Parameters parameters(String name, ToDoubleFunction<String> places) {

@@ -83,9 +83,13 @@ public record Survey(List<String> models, Optional<String> base, List<Changes> g
 
     /// `layers 0-7 attention`, `embeddings`, `head`, `norms and others`.
     private static String group(String name, int layers) {
-        OptionalInt layer = Layers.layer(name);
+        OptionalInt layer = Layers.mainLayer(name);
         if (layer.isEmpty()) {
-            return Layers.isEmbedding(name) ? "embeddings" : name.contains("head") ? "head" : "final norm and others";
+            return Layers.isTower(name)
+                    ? "vision and other towers"
+                    : Layers.isEmbedding(name)
+                            ? "embeddings"
+                            : name.contains("head") ? "head" : "final norm and others";
         }
         int parts = Math.min(PARTS, layers);
         int part = (int) ((long) layer.getAsInt() * parts / layers);
