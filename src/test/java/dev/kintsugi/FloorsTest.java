@@ -32,7 +32,7 @@ class FloorsTest {
                 .definedBy(
                         BASE + "inspect..", BASE + "diff..", BASE + "validate..", BASE + "fusion..", BASE + "export..")
                 .layer("checkpoints")
-                .definedBy(BASE + "checkpoint..", BASE + "architecture..", BASE + "selector..")
+                .definedBy(BASE + "checkpoint..", BASE + "architecture..", BASE + "tokenizer..", BASE + "selector..")
                 .layer("formats")
                 .definedBy(BASE + "safetensors..", BASE + "torch..", BASE + "pickle..", BASE + "zip..")
                 .layer("machinery")

@@ -82,13 +82,20 @@ public final class Config {
         return root;
     }
 
-    /// The same with the values of `edits`, JSON by key, at the top; the text stays that of the file.
+    /// The same with the values of `edits`, JSON by key; a dot in a key goes down into an object that is there.
+    /// The text stays that of the file.
     Config with(Map<String, String> edits) {
         if (edits.isEmpty()) {
             return this;
         }
         ObjectNode changed = ((ObjectNode) root).deepCopy();
-        edits.forEach((key, value) -> changed.set(key, ForeignJson.tree(value)));
+        edits.forEach((key, value) -> {
+            int dot = key.lastIndexOf('.');
+            JsonNode parent = dot < 0 ? changed : descend(changed, key.substring(0, dot));
+            if (parent instanceof ObjectNode object) {
+                object.set(key.substring(dot + 1), ForeignJson.tree(value));
+            }
+        });
         return new Config(path, text, changed);
     }
 

@@ -1,20 +1,15 @@
 package dev.kintsugi.architecture;
 
-import dev.kintsugi.numeric.Elements;
-import dev.kintsugi.tensor.DType;
+import dev.kintsugi.numeric.ComputedTensor;
 import dev.kintsugi.tensor.Tensor;
 import dev.kintsugi.tensor.TensorSpec;
-import java.lang.foreign.MemorySegment;
-import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /// A weight with its adapter merged in: `W + scale · B·A`, summed in `double` over the rank in order, rounded
-/// once.
+/// once, after all adapters where one lies on another.
 ///
 /// **Memory.** The factors, decoded at the first read, and a block.
-final class LoraTensor implements Tensor {
-    private static final int BLOCK = 4096;
-
+final class LoraTensor implements ComputedTensor {
     private final Tensor base;
     private final LoraPair pair;
     private final double scale;
@@ -34,21 +29,11 @@ final class LoraTensor implements Tensor {
     }
 
     @Override
-    public void read(long firstElement, long elementCount, MemorySegment target) {
-        Objects.checkFromIndexSize(firstElement, elementCount, spec().elementCount());
+    public void compute(long firstElement, int count, double[] values) {
         Factors decoded = factors();
-        DType dtype = spec().dtype();
-        int width = dtype.byteWidth();
-        base.read(firstElement, elementCount, target);
-        double[] block = new double[(int) Math.min(BLOCK, elementCount)];
-        for (long done = 0; done < elementCount; done += BLOCK) {
-            int count = (int) Math.min(BLOCK, elementCount - done);
-            MemorySegment part = target.asSlice(done * width, (long) count * width);
-            Elements.toDoubles(dtype, part, block, count);
-            for (int i = 0; i < count; i++) {
-                block[i] += scale * product(decoded.a, decoded.b, firstElement + done + i);
-            }
-            Elements.fromDoubles(dtype, block, part, count);
+        ComputedTensor.decode(base, firstElement, count, values);
+        for (int i = 0; i < count; i++) {
+            values[i] += scale * product(decoded.a, decoded.b, firstElement + i);
         }
     }
 
@@ -81,11 +66,8 @@ final class LoraTensor implements Tensor {
 
     private static double[] decode(Tensor tensor) {
         int count = Math.toIntExact(tensor.spec().elementCount());
-        MemorySegment bytes =
-                MemorySegment.ofArray(new byte[Math.toIntExact(tensor.spec().byteCount())]);
-        tensor.read(0, count, bytes);
         double[] values = new double[count];
-        Elements.toDoubles(tensor.spec().dtype(), bytes, values, count);
+        ComputedTensor.decode(tensor, 0, count, values);
         return values;
     }
 }

@@ -24,6 +24,7 @@ import java.util.SequencedMap;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 
 /// Everything an export will write, to the byte, decided before the first is written.
@@ -45,22 +46,27 @@ public final class ExportPlan {
         this.notes = List.copyOf(notes);
     }
 
+    /// What goes beside the weights.
+    ///
+    /// @param texts files by name, in place of those of the directories
+    /// @param sidecars the directory whose files are copied
+    /// @param tokenizer the directory whose tokenizer's files are copied in place of those of `sidecars`
+    public record Beside(Map<String, String> texts, Optional<Path> sidecars, Optional<Path> tokenizer) {
+        public Beside {
+            texts = Map.copyOf(texts);
+        }
+    }
+
     /// Plans to write `model` to `target`, with the sidecars of the directory `sidecars`.
     ///
     /// **Errors.** [Fault] `K4006` where an adapter's alpha is not known, `K5003` where a sidecar cannot be
     /// read.
     public static ExportPlan of(HubModel model, Optional<Path> sidecars, Path target, ExportOptions options) {
-        return of(model, "model", Map.of(), sidecars, target, options);
+        return of(model, "model", new Beside(Map.of(), sidecars, sidecars), target, options);
     }
 
-    /// The same with weight files named after `stem`, and `texts` beside them by file name.
-    public static ExportPlan of(
-            HubModel model,
-            String stem,
-            Map<String, String> texts,
-            Optional<Path> sidecars,
-            Path target,
-            ExportOptions options) {
+    /// The same with weight files named after `stem`.
+    public static ExportPlan of(HubModel model, String stem, Beside beside, Path target, ExportOptions options) {
         CastLoss loss = new CastLoss();
         List<String> notes = new ArrayList<>();
         List<PlannedFile> files = new ArrayList<>();
@@ -77,8 +83,24 @@ public final class ExportPlan {
                     "lora_adapter/adapter_config.json",
                     adapter.configText(model.loraAlpha()).getBytes(StandardCharsets.UTF_8)));
         }
-        texts.forEach((name, text) -> files.add(new PlannedFile.Text(name, text.getBytes(StandardCharsets.UTF_8))));
-        sidecars.ifPresent(directory -> files.addAll(sidecarFiles(model, directory, options, notes)));
+        new TreeMap<>(beside.texts())
+                .forEach((name, text) -> files.add(new PlannedFile.Text(name, text.getBytes(StandardCharsets.UTF_8))));
+        boolean own = beside.tokenizer().isEmpty() || beside.tokenizer().equals(beside.sidecars());
+        beside.sidecars()
+                .ifPresent(directory -> files.addAll(sidecarFiles(
+                        model,
+                        directory,
+                        name -> !beside.texts().containsKey(name) && (own || !SidecarFiles.isTokenizer(name)),
+                        options,
+                        notes)));
+        if (!own) {
+            files.addAll(sidecarFiles(
+                    model,
+                    beside.tokenizer().get(),
+                    name -> !beside.texts().containsKey(name) && SidecarFiles.isTokenizer(name),
+                    options,
+                    notes));
+        }
         return new ExportPlan(target, options, files, loss, notes);
     }
 
@@ -122,12 +144,12 @@ public final class ExportPlan {
     }
 
     private static List<PlannedFile> sidecarFiles(
-            HubModel model, Path directory, ExportOptions options, List<String> notes) {
+            HubModel model, Path directory, Predicate<String> wanted, ExportOptions options, List<String> notes) {
         List<PlannedFile> files = new ArrayList<>();
         try (Stream<Path> list = Files.list(directory)) {
             for (Path file : (Iterable<Path>) list.sorted()::iterator) {
                 String name = String.valueOf(file.getFileName());
-                if (!SidecarFiles.isSidecar(name) || !Files.isRegularFile(file)) {
+                if (!SidecarFiles.isSidecar(name) || !wanted.test(name) || !Files.isRegularFile(file)) {
                     continue;
                 }
                 if (name.equals("config.json")) {

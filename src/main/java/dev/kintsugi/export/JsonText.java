@@ -1,5 +1,6 @@
 package dev.kintsugi.export;
 
+import java.util.function.UnaryOperator;
 import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
 import tools.jackson.core.ObjectReadContext;
@@ -11,8 +12,13 @@ final class JsonText {
 
     private JsonText() {}
 
-    /// `text` with the value of `key` at the top replaced by `value`, or added first if there is none.
+    /// `text` with the value of `key` replaced by `value`, or added first if there is none. A dot in `key` goes
+    /// down into an object that is there.
     static String set(String text, String key, String value) {
+        int dot = key.indexOf('.');
+        if (dot > 0) {
+            return replace(text, key.substring(0, dot), inner -> set(inner, key.substring(dot + 1), value), true);
+        }
         String replaced = replace(text, key, value, true);
         if (!replaced.equals(text) || hasAtTop(text, key)) {
             return replaced;
@@ -33,6 +39,10 @@ final class JsonText {
     }
 
     private static String replace(String text, String key, String value, boolean top) {
+        return replace(text, key, old -> value, top);
+    }
+
+    private static String replace(String text, String key, UnaryOperator<String> change, boolean top) {
         StringBuilder result = new StringBuilder();
         int copied = 0;
         try (JsonParser parser = JSON.createParser(ObjectReadContext.empty(), text)) {
@@ -54,7 +64,7 @@ final class JsonText {
                     parser.getString();
                     parser.skipChildren();
                     int end = (int) parser.currentLocation().getCharOffset();
-                    result.append(text, copied, start).append(value);
+                    result.append(text, copied, start).append(change.apply(text.substring(start, end)));
                     copied = end;
                 }
             }

@@ -24,6 +24,20 @@ final class SidecarFiles {
             "trainer_state.json",
             "zero_to_fp32.py");
 
+    /// What a tokenizer of transformers consists of, in whatever version.
+    private static final List<String> TOKENIZER = List.of(
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "special_tokens_map.json",
+            "added_tokens.json",
+            "vocab.json",
+            "vocab.txt",
+            "merges.txt",
+            "tokenizer.model",
+            "spiece.model",
+            "chat_template.jinja",
+            "chat_template.json");
+
     private static final Pattern RESERVED =
             Pattern.compile("(con|prn|aux|nul|com[0-9]|lpt[0-9])(\\..*)?", Pattern.CASE_INSENSITIVE);
 
@@ -35,6 +49,10 @@ final class SidecarFiles {
             return true;
         }
         return ENDINGS.stream().anyMatch(lower::endsWith) && NOT.stream().noneMatch(lower::endsWith);
+    }
+
+    static boolean isTokenizer(String name) {
+        return TOKENIZER.contains(name) || name.endsWith(".tiktoken");
     }
 
     /// Checks that `files` of `directory` may be copied: no link leaves it, every name is one everywhere.

@@ -17,4 +17,10 @@ record CroppedTensor(Tensor whole, long rows) implements Tensor {
         Objects.checkFromIndexSize(firstElement, elementCount, spec().elementCount());
         whole.read(firstElement, elementCount, target);
     }
+
+    @Override
+    public Tensor unrounded() {
+        Tensor exact = whole.unrounded();
+        return exact == whole ? this : new CroppedTensor(exact, rows);
+    }
 }

@@ -41,7 +41,7 @@ public record Fusion(
                 .toList();
         checkModels(method, inputs.size(), base.isPresent());
         StateDict first = inputs.getFirst().model();
-        Once<ToDoubleFunction<String>> byName = new Once<>(() -> Layers.positions(Layers.count(first.names())));
+        Once<ToDoubleFunction<String>> byName = new Once<>(() -> Layers.positions(first.names()));
         positions = positions.or(() -> Optional.of(name -> byName.get().applyAsDouble(name)));
         options.forEach(level -> level.keySet().forEach(method::option));
         inputs.forEach(input -> input.parameters().keySet().forEach(name -> checkPerModel(method, name)));

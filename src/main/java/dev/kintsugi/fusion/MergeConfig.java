@@ -9,8 +9,10 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.SequencedSet;
 import java.util.Set;
 import java.util.function.UnaryOperator;
@@ -19,10 +21,8 @@ import java.util.function.UnaryOperator;
 ///
 /// Read: `merge_method`, `models` or `slices`, `base_model`, `parameters` with gradients and filters, `dtype`,
 /// `out_dtype`, and `name`, by which another configuration of the same file may name this one's result as a
-/// model. `tokenizer_source: base` and `union`, also as `tokenizer: {source: …}`, hold where the models have one
-/// vocabulary already; whoever reads the tokenizers sees to that. Refused: other tokenizers, chat templates and
-/// modules, which would change more than weights. `dtype` alone is the dtype of the result; the arithmetic is
-/// wider anyway.
+/// model, and `tokenizer_source` or `tokenizer`. Refused: chat templates and modules. `dtype` alone is the dtype
+/// of the result; the arithmetic is wider anyway.
 /// **Errors.** [Fault] `K7006` for what cannot be read, an unknown key with the key that may have been meant;
 /// `K7001` and `K7002` for methods and options.
 /// **Source.** `mergekit/config.py`.
@@ -34,7 +34,7 @@ public record MergeConfig(
         Optional<String> baseModel,
         Map<String, Setting> parameters,
         Optional<DType> dtype,
-        Optional<TokenizerSource> tokenizer) {
+        Optional<TokenizerConfig> tokenizer) {
     private static final List<String> KEYS = List.of(
             "name",
             "merge_method",
@@ -47,18 +47,8 @@ public record MergeConfig(
             "tokenizer_source",
             "tokenizer");
     private static final Map<String, String> REFUSED = Map.of(
-            "tokens", "vocabularies are not merged",
-            "pad_to_multiple_of", "embeddings keep their rows",
             "chat_template", "sidecar files are copied as they are",
             "modules", "only models of one module are merged");
-
-    /// Whose tokens the result is to have.
-    public enum TokenizerSource {
-        /// Those of the base, or of the first model.
-        BASE,
-        /// Those of all models.
-        UNION
-    }
 
     /// Some layers of some models; `sources` in order.
     public record Slice(List<Source> sources, Map<String, Setting> parameters) {
@@ -98,7 +88,22 @@ public record MergeConfig(
                             .toList(),
                     slice.parameters()));
         }
-        return new MergeConfig(name, method, renamed, wholeModels, baseModel.map(names), parameters, dtype, tokenizer);
+        return new MergeConfig(
+                name,
+                method,
+                renamed,
+                wholeModels,
+                baseModel.map(names),
+                parameters,
+                dtype,
+                tokenizer.map(t -> t.renamed(models(), names)));
+    }
+
+    /// The same with `setting` for the whole merge.
+    public MergeConfig withParameter(String option, Setting setting) {
+        Map<String, Setting> more = new LinkedHashMap<>(parameters);
+        more.put(option, setting);
+        return new MergeConfig(name, method, slices, wholeModels, baseModel, more, dtype, tokenizer);
     }
 
     /// Reads the text of a configuration file that holds one configuration.
@@ -159,24 +164,90 @@ public record MergeConfig(
                 tokenizer(root));
     }
 
-    private static Optional<TokenizerSource> tokenizer(Map<String, Object> root) {
-        Object source = root.getOrDefault("tokenizer_source", "");
-        if (root.containsKey("tokenizer")) {
-            Map<String, Object> tokenizer = map(required(root, "tokenizer"), "tokenizer");
-            checkKeys(tokenizer.keySet(), List.of("source"), "tokenizer");
-            source = required(tokenizer, "source");
+    private static Optional<TokenizerConfig> tokenizer(Map<String, Object> root) {
+        if (!root.containsKey("tokenizer")) {
+            String source = word(root.getOrDefault("tokenizer_source", ""), "tokenizer_source");
+            return source.isEmpty()
+                    ? Optional.empty()
+                    : Optional.of(new TokenizerConfig(source(source), Map.of(), OptionalLong.empty()));
         }
-        String word = word(source, "the source of the tokenizer");
+        if (root.containsKey("tokenizer_source")) {
+            throw fault(
+                    "the configuration has both tokenizer and tokenizer_source",
+                    "one of them says whose tokens the result has",
+                    "leave tokenizer_source out");
+        }
+        Map<String, Object> tokenizer = map(required(root, "tokenizer"), "tokenizer");
+        checkKeys(tokenizer.keySet(), List.of("source", "tokens", "pad_to_multiple_of"), "tokenizer");
+        Map<String, TokenizerConfig.Choice> tokens = new LinkedHashMap<>();
+        Object said = tokenizer.getOrDefault("tokens", "");
+        if (!said.equals("")) {
+            map(said, "tokens").forEach((token, choice) -> tokens.put(token, choice(token, choice)));
+        }
+        return Optional.of(new TokenizerConfig(
+                source(word(tokenizer.getOrDefault("source", "union"), "the source of the tokenizer")),
+                tokens,
+                padding(word(tokenizer.getOrDefault("pad_to_multiple_of", ""), "pad_to_multiple_of"))));
+    }
+
+    private static TokenizerConfig.Source source(String word) {
         return switch (word) {
-            case "" -> Optional.empty();
-            case "base" -> Optional.of(TokenizerSource.BASE);
-            case "union" -> Optional.of(TokenizerSource.UNION);
-            default ->
-                throw fault(
-                        "the tokenizer of " + word + " is not taken",
-                        "the result has the tokenizer of its base, or of the first model",
-                        "give base, and copy the other's tokenizer files to the result");
+            case "base" -> new TokenizerConfig.Source.Base();
+            case "", "union" -> new TokenizerConfig.Source.Union();
+            default -> new TokenizerConfig.Source.Of(word);
         };
+    }
+
+    private static OptionalLong padding(String word) {
+        if (word.isEmpty()) {
+            return OptionalLong.empty();
+        }
+        if (!word.matches("[1-9]\\d{0,8}")) {
+            throw fault("pad_to_multiple_of is " + word, "it is a whole number of rows", "write for example 64");
+        }
+        return OptionalLong.of(Long.parseLong(word));
+    }
+
+    private static TokenizerConfig.Choice choice(String token, Object value) {
+        Map<String, Object> choice = map(value, "the token " + token);
+        checkKeys(choice.keySet(), List.of("source", "force"), "the token " + token);
+        String force = word(choice.getOrDefault("force", "false"), "force").toLowerCase(Locale.ROOT);
+        if (!force.equals("true") && !force.equals("false")) {
+            throw fault("force of the token " + token + " is " + force, "it is true or false", "write force: true");
+        }
+        return new TokenizerConfig.Choice(from(token, required(choice, "source")), force.equals("true"));
+    }
+
+    private static TokenizerConfig.From from(String token, Object value) {
+        if (!(value instanceof Map<?, ?>)) {
+            return new TokenizerConfig.From.Model(word(value, "the source of the token " + token));
+        }
+        String where = "the source of the token " + token;
+        Map<String, Object> source = map(value, where);
+        String kind = word(required(source, "kind"), "kind");
+        if (kind.equals("zero")) {
+            checkKeys(source.keySet(), List.of("kind"), where);
+            return new TokenizerConfig.From.Zero();
+        }
+        checkKeys(source.keySet(), List.of("kind", "model", "token", "token_id"), where);
+        if (!kind.equals("model_token")) {
+            throw fault(where + " is of the kind " + kind, "kinds are model_token and zero", "write one of them");
+        }
+        if (source.containsKey("token") == source.containsKey("token_id")) {
+            throw fault(
+                    where + " has " + (source.containsKey("token") ? "both" : "neither") + " token and token_id",
+                    "one of them says which row is taken",
+                    "give one");
+        }
+        String model = word(required(source, "model"), "model");
+        if (source.containsKey("token")) {
+            return new TokenizerConfig.From.Token(model, word(required(source, "token"), "token"));
+        }
+        String row = word(required(source, "token_id"), "token_id");
+        if (!row.matches("\\d{1,9}")) {
+            throw fault("token_id of " + where + " is " + row, "it is the number of a row", "write a whole number");
+        }
+        return new TokenizerConfig.From.Row(model, Long.parseLong(row));
     }
 
     private static Optional<DType> dtype(Map<String, Object> root, String key) {

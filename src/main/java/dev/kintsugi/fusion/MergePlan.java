@@ -8,6 +8,7 @@ import dev.kintsugi.tensor.DType;
 import dev.kintsugi.tensor.StateDict;
 import dev.kintsugi.tensor.Tensor;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -15,6 +16,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.SequencedMap;
 import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
 
@@ -29,11 +31,14 @@ public final class MergePlan {
     private final MergeConfig config;
     private final Map<String, StateDict> models;
     private final boolean cropVocabulary;
+    private final Optional<TokenRows> tokens;
 
-    private MergePlan(MergeConfig config, Map<String, StateDict> models, boolean cropVocabulary) {
+    private MergePlan(
+            MergeConfig config, Map<String, StateDict> models, boolean cropVocabulary, Optional<TokenRows> tokens) {
         this.config = config;
         this.models = models;
         this.cropVocabulary = cropVocabulary;
+        this.tokens = tokens;
     }
 
     /// Opens every model of `config` with `open`. With `cropVocabulary` embeddings and heads of different row
@@ -46,7 +51,21 @@ public final class MergePlan {
         if (someHead) {
             models.replaceAll((name, model) -> withHead(model));
         }
-        return new MergePlan(config, models, cropVocabulary);
+        return new MergePlan(config, models, cropVocabulary, Optional.empty());
+    }
+
+    /// The same with the embeddings and heads of all models turned into `rows` before they are merged.
+    public MergePlan withTokens(TokenRows rows) {
+        return new MergePlan(config, models, cropVocabulary, Optional.of(rows));
+    }
+
+    /// How many rows the token embedding of `model` has; 0 where it has none.
+    public static long embeddingRows(StateDict model) {
+        return model.tensors().entrySet().stream()
+                .filter(e -> Layers.isTokenEmbedding(e.getKey(), e.getValue().spec()))
+                .mapToLong(e -> e.getValue().spec().shape().dim(0))
+                .findFirst()
+                .orElse(0);
     }
 
     private static StateDict withHead(StateDict model) {
@@ -64,10 +83,22 @@ public final class MergePlan {
         if (!config.wholeModels()) {
             return Optional.empty();
         }
-        Map<String, StateDict> whole = cropVocabulary ? cropped() : models;
+        Map<String, StateDict> whole = cropVocabulary ? cropped() : withRows(models.keySet());
         Source first = config.slices().getFirst().sources().getFirst();
-        int layers = Layers.count(dict(whole, first).names());
-        return Optional.of(fusion(config.slices().getFirst(), source -> dict(whole, source), Layers.positions(layers)));
+        return Optional.of(fusion(
+                config.slices().getFirst(),
+                source -> dict(whole, source),
+                Layers.positions(dict(whole, first).names())));
+    }
+
+    /// The models `names` with the rows of the result's tokens, where those were given.
+    private Map<String, StateDict> withRows(Collection<String> names) {
+        if (tokens.isEmpty()) {
+            return models;
+        }
+        SequencedMap<String, StateDict> chosen = new LinkedHashMap<>();
+        names.forEach(name -> chosen.put(name, Objects.requireNonNull(models.get(name))));
+        return tokens.get().over(chosen);
     }
 
     /// The merged model. **Errors.** [Fault] as [Fusion#fuse()].
@@ -85,10 +116,12 @@ public final class MergePlan {
             int from = firstLayer;
             int count = slice.sources().getFirst().endLayer()
                     - slice.sources().getFirst().firstLayer();
+            Map<String, StateDict> remade =
+                    withRows(slice.sources().stream().map(Source::model).toList());
             StateDict fused = fusion(
                             slice,
-                            source -> layersOf(source, from, first, last),
-                            name -> place(Layers.layer(name), from, count))
+                            source -> layersOf(dict(remade, source), source, from, first, last),
+                            name -> place(Layers.mainLayer(name), from, count))
                     .fuse();
             result.putAll(fused.tensors());
             firstLayer += count;
@@ -122,8 +155,7 @@ public final class MergePlan {
 
     /// The layers a slice takes of a model under their new numbers, with what surrounds them where it is
     /// first or last.
-    private StateDict layersOf(Source source, int from, boolean first, boolean last) {
-        StateDict model = dict(models, source);
+    private static StateDict layersOf(StateDict model, Source source, int from, boolean first, boolean last) {
         int layers = Layers.count(model.names());
         if (source.endLayer() > layers) {
             throw new Fault(
@@ -133,14 +165,14 @@ public final class MergePlan {
                     "give a range within [0, " + layers + ")");
         }
         return model.filter(name -> {
-                    OptionalInt layer = Layers.layer(name);
+                    OptionalInt layer = Layers.mainLayer(name);
                     if (layer.isEmpty()) {
                         return Layers.isEmbedding(name) ? first : last;
                     }
                     return layer.getAsInt() >= source.firstLayer() && layer.getAsInt() < source.endLayer();
                 })
                 .rename(name -> {
-                    OptionalInt layer = Layers.layer(name);
+                    OptionalInt layer = Layers.mainLayer(name);
                     return layer.isEmpty() ? name : Layers.inLayer(name, layer.getAsInt() - source.firstLayer() + from);
                 });
     }
@@ -183,9 +215,11 @@ public final class MergePlan {
         return dtypes.size() == 1 ? Optional.of(dtypes.getFirst()) : Optional.empty();
     }
 
-    /// A configuration says each model's weight; none is guessed.
+    /// A configuration says each model's weight; none is guessed, but for attention, where it is what one
+    /// believes before having looked.
     private void checkWeights(List<Input> inputs) {
         if (config.method().findOption("weight").isEmpty()
+                || config.method().name().equals("attention")
                 || config.parameters().containsKey("weight")) {
             return;
         }
@@ -209,7 +243,7 @@ public final class MergePlan {
         Map<String, Long> rows = new HashMap<>();
         models.forEach((name, model) -> model.tensors().forEach((tensor, value) -> {
             boolean decides = !byBase || config.baseModel().equals(Optional.of(name));
-            if (isVocabulary(tensor, value) && decides) {
+            if (Layers.isVocabulary(tensor, value.spec()) && decides) {
                 rows.merge(tensor, value.spec().shape().dim(0), Math::min);
             }
         }));
@@ -218,16 +252,13 @@ public final class MergePlan {
             Map<String, Tensor> tensors = new LinkedHashMap<>(model.tensors());
             tensors.replaceAll((tensor, value) -> {
                 long wanted = rows.getOrDefault(tensor, Long.MAX_VALUE);
-                return isVocabulary(tensor, value) && value.spec().shape().dim(0) > wanted
+                return Layers.isVocabulary(tensor, value.spec())
+                                && value.spec().shape().dim(0) > wanted
                         ? new CroppedTensor(value, wanted)
                         : value;
             });
             cropped.put(name, StateDict.of(tensors));
         });
         return cropped;
-    }
-
-    private static boolean isVocabulary(String name, Tensor tensor) {
-        return tensor.spec().shape().ndim() == 2 && (Layers.isEmbedding(name) || name.equals(HEAD));
     }
 }

@@ -8,7 +8,8 @@ import java.util.List;
 import java.util.Optional;
 import java.util.function.Consumer;
 
-/// One tensor of every model and of the base, all of one shape, read and decoded block by block.
+/// One tensor of every model and of the base, all of one shape, read and decoded block by block; those that are
+/// computed themselves, such as weights with an adapter merged in, before their rounding.
 final class Sources {
     /// Elements of a block, unless rows must stay whole. Decoded, those of a few models fit into the second cache.
     static final int BLOCK_ELEMENTS = 1 << 13;
@@ -20,11 +21,15 @@ final class Sources {
 
     private final List<Tensor> inputs;
     private final Optional<Tensor> base;
+    private final List<Tensor> exactInputs;
+    private final Optional<Tensor> exactBase;
     private final long elementCount;
 
     Sources(List<Tensor> inputs, Optional<Tensor> base) {
         this.inputs = List.copyOf(inputs);
         this.base = base;
+        this.exactInputs = inputs.stream().map(Tensor::unrounded).toList();
+        this.exactBase = base.map(Tensor::unrounded);
         this.elementCount = inputs.getFirst().spec().elementCount();
     }
 
@@ -93,11 +98,11 @@ final class Sources {
 
         private Reader(int capacity) {
             int width = 1;
-            for (Tensor tensor : inputs) {
+            for (Tensor tensor : exactInputs) {
                 width = Math.max(width, tensor.spec().dtype().byteWidth());
             }
-            if (base.isPresent()) {
-                width = Math.max(width, base.get().spec().dtype().byteWidth());
+            if (exactBase.isPresent()) {
+                width = Math.max(width, exactBase.get().spec().dtype().byteWidth());
             }
             bytes = MemorySegment.ofArray(new byte[Math.multiplyExact(capacity, width)]);
             block = new Block(inputs.size(), base.isPresent(), capacity);
@@ -106,9 +111,9 @@ final class Sources {
         Block read(long first, int count) {
             block.moveTo(first, count);
             for (int i = 0; i < inputs.size(); i++) {
-                decode(inputs.get(i), block.input(i));
+                decode(exactInputs.get(i), block.input(i));
             }
-            base.ifPresent(tensor -> decode(tensor, block.base()));
+            exactBase.ifPresent(tensor -> decode(tensor, block.base()));
             return block;
         }
 

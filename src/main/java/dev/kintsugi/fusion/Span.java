@@ -5,7 +5,8 @@ import java.util.Arrays;
 /// Methods whose result is `(Σ c_i v_i) / divisor`, with coefficients that depend on inner products at most.
 ///
 /// Every spherical method is of this kind: all it computes lies in the span of its models, so one sweep for
-/// the Gram matrix gives the coefficients and a second combines.
+/// the Gram matrix gives the coefficients and a second combines. Where models nearly cancel, rounding of the
+/// inner products would decide the result; they are summed again in twice the precision.
 final class Span implements Kernel {
     /// What the vectors are.
     enum Vectors {
@@ -28,6 +29,12 @@ final class Span implements Kernel {
     interface Rule {
         Coefficients at(Gram gram, int group);
     }
+
+    /// The cosine, but for its sign, from which on two models are summed again.
+    private static final double NEARLY_OPPOSITE = 0.999;
+
+    /// The length of the mean of directions below which they are.
+    private static final double NEARLY_NOTHING = 0.01;
 
     private final Task task;
     private final Vectors vectors;
@@ -94,11 +101,41 @@ final class Span implements Kernel {
         if (measured) {
             task.sources().sweep(1, block -> gram.add(grouping, block.first(), block.count(), vectorsOf(block)));
         }
+        Gram sure = measured && cancels(gram) ? again() : gram;
         Coefficients[] coefficients = new Coefficients[grouping.count()];
         for (int group = 0; group < coefficients.length; group++) {
-            coefficients[group] = rule.at(gram, group);
+            coefficients[group] = rule.at(sure, group);
         }
         return (block, fused) -> combine(block, fused, coefficients);
+    }
+
+    private Gram again() {
+        Gram exact = Gram.exact(vectorCount(), grouping.count());
+        task.sources().sweep(1, block -> exact.add(grouping, block.first(), block.count(), vectorsOf(block)));
+        return exact;
+    }
+
+    /// Whether in some group the models, made equally long, sum to little or two of them are nearly opposite.
+    private boolean cancels(Gram gram) {
+        int n = gram.vectors();
+        double[] unit = new double[n];
+        for (int group = 0; group < gram.groups(); group++) {
+            double count = 0;
+            for (int i = 0; i < n; i++) {
+                double norm = gram.norm(group, i);
+                unit[i] = norm > 0 ? 1 / norm : 0;
+                count += norm > 0 ? 1 : 0;
+                for (int k = 0; k < i; k++) {
+                    if (gram.product(group, i, k) * unit[i] * unit[k] < -NEARLY_OPPOSITE) {
+                        return true;
+                    }
+                }
+            }
+            if (count > 1 && gram.norm(group, unit) < NEARLY_NOTHING * count) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private void combine(Block block, double[] fused, Coefficients[] coefficients) {

@@ -40,14 +40,11 @@ final class Spherical {
         double sum = parameters.number(0, "weight") + parameters.number(1, "weight");
         double t = Math.abs(sum) < 1e-6 ? 0.5 : parameters.number(1, "weight") / sum;
         Span.Rule rule = (gram, group) -> {
-            double a = Math.max(gram.norm(group, 0), 1e-7);
-            double b = Math.max(gram.norm(group, 1), 1e-7);
-            double angle = Math.acos(Math.clamp(gram.product(group, 0, 1) / (a * b), -1, 1));
-            double sine = Math.sin(angle);
-            if (!(Math.abs(sine) >= 1e-8)) {
+            Gram.Angle angle = angle(gram, group);
+            if (!(angle.sine() >= 1e-8)) {
                 return Coefficients.of(1 - t, t);
             }
-            return Coefficients.of(Math.sin((1 - t) * angle) / sine, Math.sin(t * angle) / sine);
+            return Coefficients.of(angle.sineOf(1 - t) / angle.sine(), angle.sineOf(t) / angle.sine());
         };
         boolean flatten = parameters.flag("nuslerp_flatten");
         boolean rowWise = parameters.flag("nuslerp_row_wise");
@@ -63,6 +60,17 @@ final class Spherical {
                 t,
                 flatten ? "tensor" : rowWise ? "vector along the first axis" : "vector along the last axis");
         return Span.measured(task, hasBase ? Vectors.DELTAS : Vectors.INPUTS, grouping, rule, formula);
+    }
+
+    /// The angle between two vectors; of one shorter than 1e-7 as if it were that long.
+    private static Gram.Angle angle(Gram gram, int group) {
+        double a = gram.norm(group, 0);
+        double b = gram.norm(group, 1);
+        if (a >= 1e-7 && b >= 1e-7) {
+            return gram.angle(group, new double[] {1, 0}, 1);
+        }
+        double cosine = gram.product(group, 0, 1) / (Math.max(a, 1e-7) * Math.max(b, 1e-7));
+        return new Gram.Angle(cosine, Math.sqrt(1 - cosine * cosine));
     }
 
     /// The weighted mean on the sphere around the mean direction, its length the mean length.
@@ -98,7 +106,7 @@ final class Spherical {
             mean[i] = w[i] * unit[i];
             length += w[i] * gram.norm(group, i);
         }
-        double norm = norm(gram, group, mean);
+        double norm = gram.norm(group, mean);
         if (norm < eps) {
             if (n == 2 || length == 0) {
                 return Coefficients.of(w);
@@ -111,16 +119,13 @@ final class Spherical {
         double[] direction = Arrays.stream(mean).map(m -> m / norm).toArray();
         double[] tangent = new double[n];
         for (int i = 0; i < n; i++) {
-            double along = 0;
-            for (int k = 0; k < n; k++) {
-                along += gram.product(group, i, k) * unit[i] * direction[k];
-            }
+            double along = gram.along(group, direction, i) * unit[i];
             tangent[i] += w[i] * unit[i];
             for (int k = 0; k < n; k++) {
                 tangent[k] -= w[i] * along * direction[k];
             }
         }
-        double reach = norm(gram, group, tangent) + eps;
+        double reach = gram.norm(group, tangent) + eps;
         double[] result = new double[n];
         for (int i = 0; i < n; i++) {
             result[i] = (direction[i] * Math.cos(reach) + tangent[i] * Math.sin(reach) / reach) * length;
@@ -159,7 +164,7 @@ final class Spherical {
         for (int i = 0; i < n; i++) {
             u[i] = used[i] ? 1 / (norms[i] * count) : 0;
         }
-        double start = norm(gram, group, u);
+        double start = gram.norm(group, u);
         if (start < tolerance) {
             Arrays.fill(u, 0);
             for (int i = n - 1; i >= 0; i--) {
@@ -173,14 +178,14 @@ final class Spherical {
         }
         for (int step = 0; step < iterations; step++) {
             double[] tangent = tangent(gram, group, u, norms, used, count, tolerance);
-            double reach = norm(gram, group, tangent);
+            double reach = gram.norm(group, tangent);
             if (reach < tolerance) {
                 break;
             }
             for (int i = 0; i < n; i++) {
                 u[i] = Math.cos(reach) * u[i] + Math.sin(reach) * tangent[i] / reach;
             }
-            scale(u, 1 / norm(gram, group, u));
+            scale(u, 1 / gram.norm(group, u));
         }
         scale(u, length);
         return Coefficients.of(u);
@@ -194,32 +199,18 @@ final class Spherical {
             if (!used[i]) {
                 continue;
             }
-            double cosine = 0;
-            for (int k = 0; k < n; k++) {
-                cosine += u[k] * gram.product(group, i, k) / norms[i];
-            }
-            double angle = Math.acos(Math.clamp(cosine, -1, 1));
-            if (angle < tolerance) {
+            double cosine = gram.along(group, u, i) / norms[i];
+            Gram.Angle angle = gram.angle(group, u, i);
+            if (angle.value() < tolerance) {
                 continue;
             }
-            double share = angle / (Math.sin(angle) * count);
+            double share = angle.value() / (angle.sine() * count);
             tangent[i] += share / norms[i];
             for (int k = 0; k < n; k++) {
                 tangent[k] -= share * cosine * u[k];
             }
         }
         return tangent;
-    }
-
-    /// The length of `Σ c_i v_i`.
-    private static double norm(Gram gram, int group, double[] c) {
-        double square = 0;
-        for (int i = 0; i < c.length; i++) {
-            for (int k = 0; k < c.length; k++) {
-                square += c[i] * c[k] * gram.product(group, i, k);
-            }
-        }
-        return Math.sqrt(Math.max(0, square));
     }
 
     private static void scale(double[] values, double factor) {

@@ -22,11 +22,9 @@ import java.util.function.Predicate;
 ///
 /// @param models their names
 /// @param base the base's name, if there is one
-/// @param groups the tensors by their place: embeddings, attention and MLP by thirds of the layers, the rest
+/// @param groups the tensors by their place: embeddings, attention, MLP and norms of each layer, the rest
 /// @param total all of them together
 public record Survey(List<String> models, Optional<String> base, List<Changes> groups, Changes total) {
-    private static final int PARTS = 3;
-
     public Survey {
         models = List.copyOf(models);
         groups = List.copyOf(groups);
@@ -39,7 +37,6 @@ public record Survey(List<String> models, Optional<String> base, List<Changes> g
         List<Input> all = new ArrayList<>(models);
         base.ifPresent(all::add);
         SequencedSet<String> names = Agreement.names(all, selection, true);
-        int layers = Layers.count(names);
         Map<String, Changes> groups = new LinkedHashMap<>();
         Changes total = new Changes("all", models.size());
         List<String> floats = names.stream()
@@ -57,7 +54,7 @@ public record Survey(List<String> models, Optional<String> base, List<Changes> g
                     .mapToLong(m -> m.model().tensor(name).spec().byteCount())
                     .sum());
         }
-        List<Changes> found = Parallel.map(job, floats, name -> measure(name, group(name, layers), models, base, job));
+        List<Changes> found = Parallel.map(job, floats, name -> measure(name, group(name), models, base, job));
         for (Changes changes : found) {
             groups.computeIfAbsent(changes.group(), g -> new Changes(g, models.size()))
                     .add(changes);
@@ -81,19 +78,19 @@ public record Survey(List<String> models, Optional<String> base, List<Changes> g
         return changes;
     }
 
-    /// `layers 0-7 attention`, `embeddings`, `head`, `norms and others`.
-    private static String group(String name, int layers) {
-        OptionalInt layer = Layers.layer(name);
+    /// `layer 7 attention`, `embeddings`, `head`, `norms and others`.
+    private static String group(String name) {
+        OptionalInt layer = Layers.mainLayer(name);
         if (layer.isEmpty()) {
-            return Layers.isEmbedding(name) ? "embeddings" : name.contains("head") ? "head" : "final norm and others";
+            return Layers.isTower(name)
+                    ? "vision and other towers"
+                    : Layers.isEmbedding(name)
+                            ? "embeddings"
+                            : name.contains("head") ? "head" : "final norm and others";
         }
-        int parts = Math.min(PARTS, layers);
-        int part = (int) ((long) layer.getAsInt() * parts / layers);
-        int first = Math.ceilDiv(part * layers, parts);
-        int last = Math.ceilDiv((part + 1) * layers, parts) - 1;
         String kind = name.contains("norm")
                 ? "norms"
                 : name.contains("attn") || name.contains("attention") ? "attention" : "MLP";
-        return (first == last ? "layer " + first : "layers " + first + "-" + last) + " " + kind;
+        return "layer " + layer.getAsInt() + " " + kind;
     }
 }

@@ -58,7 +58,11 @@ final class Exports {
         ValidationReport report = session.work("validate", job -> Validation.run(hub, model.checkpoint(), false, job));
         refuse(model, report, session.console());
         ExportPlan plan = ExportPlan.of(
-                hub, model.weightsName(), model.texts(), model.sidecars(), target, exportOptions(model, call));
+                hub,
+                model.weightsName(),
+                new ExportPlan.Beside(model.texts(), model.sidecars(), model.tokenizer()),
+                target,
+                exportOptions(model, call));
         if (plan.tensorCount() == 0) {
             throw new Fault(
                     Code.K4004,

@@ -109,7 +109,7 @@ final class FuseArguments {
                 new FusedModel.Parents(parents, face),
                 Optional.of(fusion),
                 fusion.fuse(),
-                Map.of());
+                FaceChanges.NONE);
     }
 
     /// The model whose `config.json` and tokenizer the result has: the rest's or the first's, or where that has
@@ -179,7 +179,7 @@ final class FuseArguments {
     }
 
     /// Elements of an attention head, as `config.json` says.
-    private static OptionalLong headDim(Model face) {
+    static OptionalLong headDim(Model face) {
         Optional<Config> config = face.hub().config();
         Optional<Long> said = config.flatMap(c -> c.integer("head_dim"));
         Optional<Long> hidden = config.flatMap(c -> c.integer("hidden_size"));

@@ -23,7 +23,7 @@ final class FusedModel implements Model {
     private final Parents parents;
     private final Optional<Fusion> fusion;
     private final StateDict tensors;
-    private final Map<String, String> configEdits;
+    private final FaceChanges changes;
     private @Nullable HubModel usual;
 
     /// The models a fusion is made of, under the names it gives them, and the one whose `config.json` and
@@ -42,21 +42,21 @@ final class FusedModel implements Model {
         }
     }
 
-    /// `fusion` is absent where the tensors come of several, as slices do. `configEdits` are the keys of
-    /// `config.json` that hold no longer, with their new values as JSON.
+    /// `fusion` is absent where the tensors come of several, as slices do. `changes` are those to the face's
+    /// files; a face that is a fusion itself has made its own before.
     FusedModel(
             String name,
             String command,
             Parents parents,
             Optional<Fusion> fusion,
             StateDict tensors,
-            Map<String, String> configEdits) {
+            FaceChanges changes) {
         this.name = name;
         this.command = command;
         this.parents = parents;
         this.fusion = fusion;
         this.tensors = tensors;
-        this.configEdits = Map.copyOf(configEdits);
+        this.changes = parents.face() instanceof FusedModel fused ? changes.after(fused.changes) : changes;
     }
 
     @Override
@@ -94,7 +94,7 @@ final class FusedModel implements Model {
 
     @Override
     public HubModel hub(HubOptions options) {
-        return HubModel.of(tensors, parents.face().directories(), sidecars(), options, configEdits);
+        return HubModel.of(tensors, parents.face().directories(), sidecars(), options, changes.configEdits());
     }
 
     @Override
@@ -112,6 +112,21 @@ final class FusedModel implements Model {
     @Override
     public Optional<Path> sidecars() {
         return parents.face().sidecars();
+    }
+
+    @Override
+    public Optional<Path> tokenizer() {
+        return changes.tokenizer().or(() -> parents.face().tokenizer());
+    }
+
+    @Override
+    public Map<String, String> texts() {
+        return changes.texts();
+    }
+
+    /// What became of the models' tokens, where they were merged.
+    List<String> tokenNotes() {
+        return changes.notes();
     }
 
     @Override

@@ -2,6 +2,7 @@ package dev.kintsugi.shell;
 
 import dev.kintsugi.fusion.FusedTensor;
 import dev.kintsugi.fusion.Fusion;
+import dev.kintsugi.fusion.RowTensor;
 import dev.kintsugi.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -32,7 +33,7 @@ final class FusionAccount {
             this.sweeps = sweeps;
         }
 
-        /// `computed`, `copied`, `laid end to end` or `equal in all`.
+        /// `computed`, `copied`, `put in order`, `laid end to end` or `equal in all`.
         String action() {
             return action;
         }
@@ -70,6 +71,8 @@ final class FusionAccount {
         long read = bytes;
         if (owner.isPresent()) {
             part = part("copied", "from " + owner.get().name(), 0);
+        } else if (tensor instanceof RowTensor) {
+            part = part("put in order", "row by row, by the tokens of the result", 0);
         } else if (tensor instanceof FusedTensor fused) {
             part = part("computed", fused.formula(), fused.earlierSweeps());
             long parents = fused.parents().stream()

@@ -6,6 +6,7 @@ import dev.kintsugi.fusion.AttentionReport;
 import dev.kintsugi.fusion.FusedTensor;
 import dev.kintsugi.fusion.Fusion;
 import dev.kintsugi.fusion.Preview;
+import dev.kintsugi.fusion.RowTensor;
 import dev.kintsugi.selector.Nearest;
 import dev.kintsugi.selector.Selector;
 import dev.kintsugi.selector.Subject;
@@ -50,6 +51,7 @@ final class FusionSheets {
                 .fact("bytes_to_read", account.readBytes())
                 .fact("earlier_sweeps", (long) account.sweeps())
                 .fact("dtypes", ModelText.dtypes(model.tensors()))
+                .fact("tokens", model.tokenNotes())
                 .fact("command", model.command());
     }
 
@@ -63,7 +65,7 @@ final class FusionSheets {
 
     private static String counts(FusionAccount account) {
         List<String> parts = new ArrayList<>();
-        for (String action : List.of("computed", "copied", "laid end to end", "equal in all")) {
+        for (String action : List.of("computed", "copied", "put in order", "laid end to end", "equal in all")) {
             int count = account.tensors(action);
             if (count > 0) {
                 parts.add(Units.exact(count) + " " + action);
@@ -87,6 +89,7 @@ final class FusionSheets {
             sheet.line("  made of   " + parent.name() + role(model, parent, account) + ": "
                     + parent.models().stream().map(ModelText::brief).collect(Collectors.joining(" + ")));
         }
+        model.tokenNotes().forEach(note -> sheet.line("  tokens    " + note));
         sheet.line("  cost      reads " + Units.bytes(account.readBytes()) + " for "
                 + Units.bytes(model.tensors().byteCount()) + " of results"
                 + (account.sweeps() > 0
@@ -141,7 +144,10 @@ final class FusionSheets {
                     .filter(p -> p.tensors().find(name).filter(t -> t == tensor).isPresent())
                     .map(p -> "unchanged from " + p.name())
                     .findFirst()
-                    .orElse("the models' own elements, without arithmetic");
+                    .orElse(
+                            tensor instanceof RowTensor
+                                    ? "rows put in the order of the result's tokens"
+                                    : "the models' own elements, without arithmetic");
             return sheet.fact("formula", owner)
                     .fact("earlier_sweeps", 0L)
                     .fact("bytes_to_read", tensor.spec().byteCount())

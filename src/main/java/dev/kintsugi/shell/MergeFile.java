@@ -7,6 +7,7 @@ import dev.kintsugi.fault.Limit;
 import dev.kintsugi.fusion.Fusion;
 import dev.kintsugi.fusion.MergeConfig;
 import dev.kintsugi.fusion.MergePlan;
+import dev.kintsugi.fusion.Setting;
 import dev.kintsugi.tensor.StateDict;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -18,6 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -84,26 +86,91 @@ final class MergeFile {
         boolean crop = call.has("crop-vocabulary");
         List<ParentModel> models = List.copyOf(parents.values());
         Model face = face(config, parents);
-        Vocabulary.refuseLoss(config.method(), models, Optional.empty(), tensor -> true, face, crop);
-        if (config.tokenizer().equals(Optional.of(MergeConfig.TokenizerSource.UNION))) {
-            Vocabulary.refuseUnion(models, face);
+        config = withHeadDim(config, face);
+        Optional<TokenMerge> tokens = tokens(config, byPath, face);
+        if (tokens.isEmpty()) {
+            Vocabulary.refuseLoss(config.method(), models, Optional.empty(), tensor -> true, face, crop);
         }
-        MergePlan plan =
+        MergePlan planned =
                 MergePlan.of(config, n -> Objects.requireNonNull(parents.get(n)).tensors(), crop);
+        MergePlan plan = tokens.map(t -> planned.withTokens(t.rows())).orElse(planned);
         StateDict tensors = plan.fuse();
         Optional<Fusion> fusion = plan.whole();
         String command = "fuse --from " + Tokenizer.quote(call.value("from").orElseThrow()) + " --as " + name
                 + (crop ? " --crop-vocabulary" : "");
-        Optional<String> line =
-                crop ? Optional.empty() : fusion.flatMap(f -> MergeRecipe.line(f, config, models, name));
+        MergeConfig merged = config;
+        Optional<String> line = crop || tokens.isPresent()
+                ? Optional.empty()
+                : fusion.flatMap(f -> MergeRecipe.line(f, merged, models, name));
         tellRecipe(models, line.orElse(command));
+        FaceChanges changes = tokens.map(TokenMerge::changes).orElse(FaceChanges.NONE);
+        changes.notes().forEach(session.console()::note);
         return new FusedModel(
                 name,
                 stages.isEmpty() ? line.orElse(command) : command,
                 new FusedModel.Parents(models, face),
                 fusion,
                 tensors,
-                new LayerEdits(face, plan.layerSources(), tensors).edits());
+                changes.with(new LayerEdits(face, plan.layerSources(), tensors).edits()));
+    }
+
+    /// The configuration with the size of a head that `config.json` says, where the method asks for it and
+    /// nobody gave it.
+    private static MergeConfig withHeadDim(MergeConfig config, Model face) {
+        boolean asks = config.method().findOption("head_dim").isPresent()
+                && !config.parameters().containsKey("head_dim");
+        OptionalLong size = asks ? FuseArguments.headDim(face) : OptionalLong.empty();
+        return size.isEmpty() ? config : config.withParameter("head_dim", Setting.of(size.getAsLong()));
+    }
+
+    /// How the models' tokens become one vocabulary, where the configuration asks for it. **Errors.** [Fault]
+    /// `K7006` for a step, and together with `--crop-vocabulary`.
+    private Optional<TokenMerge> tokens(MergeConfig config, Map<String, ParentModel> byPath, Model face) {
+        if (config.tokenizer().isEmpty()) {
+            return Optional.empty();
+        }
+        if (call.has("crop-vocabulary")) {
+            throw new Fault(
+                    Code.K7006,
+                    "a tokenizer is given, and --crop-vocabulary",
+                    "both say which rows the result has",
+                    "leave --crop-vocabulary out");
+        }
+        if (config.name().isPresent() && !stages.isEmpty()) {
+            throw new Fault(
+                    Code.K7006,
+                    "the configuration " + config.name().get() + " merges tokens",
+                    "it is a step, and what its rows mean is written with the result only",
+                    "say tokenizer in the configuration without a name");
+        }
+        Map<String, ParentModel> parents = new LinkedHashMap<>();
+        config.models()
+                .forEach(name -> byPath.values().stream()
+                        .filter(p -> p.name().equals(name))
+                        .findFirst()
+                        .ifPresent(p -> parents.put(name, p)));
+        String base = config.baseModel().orElse(config.models().getFirst());
+        TokenMerge merge = new TokenMerge(config.tokenizer().get(), config.baseModel(), parents, base, face);
+        return merge.hasTokens(session.console())
+                ? Optional.of(merge.from(path -> tokenizerAt(path, byPath)))
+                : Optional.empty();
+    }
+
+    /// The model at `path`, or the directory with a tokenizer.
+    private TokenMerge.Whose tokenizerAt(String path, Map<String, ParentModel> byPath) {
+        ParentModel parent = byPath.get(path);
+        if (parent != null) {
+            return TokenMerge.Whose.of(parent.models().getFirst());
+        }
+        Model open = session.models().get(path);
+        if (open != null) {
+            return TokenMerge.Whose.of(open);
+        }
+        Path found = beside(path);
+        if (!Files.isDirectory(found)) {
+            throw noPath(path);
+        }
+        return new TokenMerge.Whose(Optional.of(found), Map.of());
     }
 
     /// The model at `path`: the result of another configuration of the file, or an open model, or one with
@@ -173,9 +240,7 @@ final class MergeFile {
     /// The name of the open model at `path`, which is opened if need be. A `+` parts a model from its
     /// adapters, unless it belongs to the name of what is there.
     private String nameOf(String path) {
-        Path directory = file.toAbsolutePath().normalize().getParent();
-        Path beside = directory == null ? Opening.path(path) : directory.resolve(Opening.path(path));
-        Path found = Files.exists(beside) ? shorter(beside) : Opening.path(path);
+        Path found = beside(path);
         if (!Files.exists(found)) {
             if (session.models().containsKey(path)) {
                 return path;
@@ -183,11 +248,7 @@ final class MergeFile {
             if (path.contains("+")) {
                 return Stream.of(path.split("\\+", -1)).map(this::nameOf).collect(Collectors.joining("+"));
             }
-            throw new Fault(
-                    Code.K1010,
-                    path + ": no such path, named in " + file,
-                    "it is looked for beside that file, then here; nothing is fetched from the Hub",
-                    "write the path of a directory, or the name of an open model");
+            throw noPath(path);
         }
         for (Model model : session.models().values()) {
             if (model instanceof OpenedModel && model.directories().stream().anyMatch(d -> same(d, found))) {
@@ -199,6 +260,21 @@ final class MergeFile {
         session.add(new OpenedModel(name, command, Opening.open(List.of(found), OpenOptions.defaults(), session)));
         opened.add(name);
         return name;
+    }
+
+    /// `path` beside the file, or where the shell stands.
+    private Path beside(String path) {
+        Path directory = file.toAbsolutePath().normalize().getParent();
+        Path beside = directory == null ? Opening.path(path) : directory.resolve(Opening.path(path));
+        return Files.exists(beside) ? shorter(beside) : Opening.path(path);
+    }
+
+    private Fault noPath(String path) {
+        return new Fault(
+                Code.K1010,
+                path + ": no such path, named in " + file,
+                "it is looked for beside that file, then here; nothing is fetched from the Hub",
+                "write the path of a directory, or the name of an open model");
     }
 
     /// `path` from where the shell stands, if it lies below.

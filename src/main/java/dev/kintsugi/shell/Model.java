@@ -36,12 +36,17 @@ interface Model extends AutoCloseable {
     /// Where `config.json` and the tokenizer are.
     Optional<Path> sidecars();
 
+    /// Where the tokenizer is, if not there.
+    default Optional<Path> tokenizer() {
+        return sidecars();
+    }
+
     /// What its weight files are called when it is written, without the ending.
     default String weightsName() {
         return "model";
     }
 
-    /// Texts to write beside the weights, by file name.
+    /// Texts to write beside the weights, by file name; they stand for the sidecars of that name.
     default Map<String, String> texts() {
         return Map.of();
     }

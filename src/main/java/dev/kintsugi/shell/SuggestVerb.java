@@ -16,6 +16,9 @@ import java.util.stream.Collectors;
 
 /// `suggest MODEL…`.
 final class SuggestVerb extends Verb {
+    /// Up to so many models the cosine of each pair is shown, else their mean.
+    private static final int PAIRED = 4;
+
     SuggestVerb(Session session) {
         super(
                 session,
@@ -44,6 +47,8 @@ final class SuggestVerb extends Verb {
     }
 
     private static Sheet sheet(Survey survey, Advice advice, Invocation call) {
+        boolean table = call.console().format() == OutputFormat.TABLE;
+        int models = survey.models().size();
         Sheet sheet = Sheet.of("suggest")
                 .fact("models", survey.models())
                 .fact("base", survey.base().orElse(""))
@@ -54,14 +59,15 @@ final class SuggestVerb extends Verb {
                 .column("group", "group")
                 .number("elements", "elements")
                 .column("relative_norm", "change of length")
-                .column("cosine", "mean cosine")
+                .column("cosine", models > 2 && models <= PAIRED ? "cosine of each pair" : "mean cosine")
                 .column("sparsity", "unchanged")
                 .column("overlap", "shared")
                 .column("conflict", "signs differ");
+        if (!table) {
+            sheet.column("cosines", "cosines");
+        }
         List<Changes> all = new ArrayList<>(survey.groups());
         all.add(survey.total());
-        boolean table = call.console().format() == OutputFormat.TABLE;
-        int models = survey.models().size();
         boolean based = survey.base().isPresent();
         for (Changes changes : all) {
             List<Double> norms = new ArrayList<>();
@@ -72,19 +78,46 @@ final class SuggestVerb extends Verb {
             }
             double overlap = based ? changes.overlap() : Double.NaN;
             double conflict = based ? changes.conflict() : Double.NaN;
-            sheet.row(
-                    changes.group(),
-                    changes.elements(),
-                    table ? texts(norms) : norms,
-                    table ? Numbers.text(round(changes.meanCosine())) : (Object) changes.meanCosine(),
-                    table ? shares(sparsities) : sparsities,
-                    table ? share(overlap) : (Object) overlap,
-                    table ? share(conflict) : (Object) conflict);
+            List<Double> cosines = cosines(changes, models);
+            if (table) {
+                String cosine = models > 2 && models <= PAIRED
+                        ? cosines.stream().map(c -> Numbers.text(round(c))).collect(Collectors.joining(" "))
+                        : Numbers.text(round(changes.meanCosine()));
+                sheet.row(
+                        changes.group(),
+                        changes.elements(),
+                        texts(norms),
+                        cosine,
+                        shares(sparsities),
+                        share(overlap),
+                        share(conflict));
+            } else {
+                sheet.row(
+                        changes.group(),
+                        changes.elements(),
+                        norms,
+                        changes.meanCosine(),
+                        sparsities,
+                        overlap,
+                        conflict,
+                        cosines);
+            }
         }
         sheet.below("");
         advice.reasons().forEach(r -> sheet.below("because " + r));
         return sheet.below(
                 advice.method().isEmpty() ? "no method is proposed" : "try:    " + command(survey, advice, call));
+    }
+
+    /// Of the first with the second, the first with the third, the second with the third, and so on.
+    private static List<Double> cosines(Changes changes, int models) {
+        List<Double> cosines = new ArrayList<>();
+        for (int k = 1; k < models; k++) {
+            for (int i = 0; i < k; i++) {
+                cosines.add(changes.cosine(i, k));
+            }
+        }
+        return cosines;
     }
 
     private static double round(double value) {

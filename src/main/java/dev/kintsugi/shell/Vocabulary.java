@@ -85,20 +85,18 @@ final class Vocabulary {
         models.removeIf(m -> tokenizer(m).isEmpty());
         TreeMap<Long, String> kept = new TreeMap<>();
         for (Model model : models) {
-            Path mine = tokenizer(models.getFirst()).orElseThrow();
-            Path other = tokenizer(model).orElseThrow();
-            if (sameBytes(mine, other)) {
+            if (sameText(models.getFirst(), model)) {
                 continue;
             }
             if (kept.isEmpty()) {
-                kept.putAll(read(mine, 0));
+                kept.putAll(read(models.getFirst(), 0));
             }
-            refuseOtherTokens(kept, models.getFirst().name(), read(other, 0), model.name());
+            refuseOtherTokens(kept, models.getFirst().name(), read(model, 0), model.name());
         }
     }
 
     private static Optional<Path> tokenizer(Model model) {
-        return model.sidecars().map(d -> d.resolve(TOKENIZER)).filter(Files::isRegularFile);
+        return model.tokenizer().map(d -> d.resolve(TOKENIZER)).filter(Files::isRegularFile);
     }
 
     private static void refuseOtherTokens(Map<Long, String> kept, String face, Map<Long, String> tokens, String model) {
@@ -131,28 +129,15 @@ final class Vocabulary {
         return tokens.values().stream().filter(t -> !known.contains(t)).toList();
     }
 
-    /// **Errors.** [Fault] `K7003` where a model's tokenizer has tokens that `face`'s does not.
-    static void refuseUnion(List<ParentModel> models, Model face) {
-        Optional<Path> mine = tokenizer(face);
-        for (ParentModel model : models) {
-            Optional<Path> other = tokenizer(model.models().getFirst());
-            if (other.isEmpty() || mine.isPresent() && sameBytes(mine.get(), other.get())) {
-                continue;
-            }
-            List<String> lost = lost(mine.map(path -> read(path, 0)).orElse(new TreeMap<>()), read(other.get(), 0));
-            if (!lost.isEmpty()) {
-                throw new Fault(
-                        Code.K7003,
-                        Counted.of(lost.size(), "token") + " of " + model.name() + " would be lost: " + shown(lost),
-                        "the tokenizer of " + face.name() + " does not have them, and vocabularies are not merged here",
-                        "give tokenizer_source: base to go without them");
-            }
+    private static boolean sameText(Model a, Model b) {
+        String mine = a.texts().get(TOKENIZER);
+        if (mine != null || b.texts().containsKey(TOKENIZER)) {
+            return mine != null && mine.equals(b.texts().get(TOKENIZER));
         }
-    }
-
-    private static boolean sameBytes(Path a, Path b) {
+        Path first = tokenizer(a).orElseThrow();
+        Path second = tokenizer(b).orElseThrow();
         try {
-            return Files.isSameFile(a, b) || Files.mismatch(a, b) < 0;
+            return Files.isSameFile(first, second) || Files.mismatch(first, second) < 0;
         } catch (IOException e) {
             return false;
         }
@@ -171,28 +156,32 @@ final class Vocabulary {
     }
 
     private static String tokens(ParentModel model, long from, long lost) {
-        List<String> names = model.models().getFirst().sidecars().map(d -> read(d.resolve(TOKENIZER), from)).stream()
-                .flatMap(t -> t.values().stream())
-                .toList();
+        List<String> names = List.copyOf(read(model.models().getFirst(), from).values());
         if (names.isEmpty()) {
             return ", ids " + from + " to " + (from + lost - 1) + " (padding, or named by no tokenizer.json)";
         }
         return ": " + shown(names);
     }
 
-    private static String shown(List<String> names) {
+    /// The first few of `names`.
+    static String shown(List<String> names) {
         String shown = String.join(" ", names.subList(0, Math.min(SHOWN, names.size())));
         return shown + (names.size() > SHOWN ? " and " + (names.size() - SHOWN) + " more" : "");
     }
 
     /// The tokens of a `tokenizer.json` with ids of `from` and more, by id; none if it cannot be read.
-    private static SortedMap<Long, String> read(Path file, long from) {
+    private static SortedMap<Long, String> read(Model model, long from) {
         TreeMap<Long, String> tokens = new TreeMap<>();
         try {
-            if (!Files.isRegularFile(file) || Files.size(file) > Limit.TOKENIZER_BYTES.value()) {
-                return tokens;
+            String text = model.texts().get(TOKENIZER);
+            if (text == null) {
+                Optional<Path> file = tokenizer(model);
+                if (file.isEmpty() || Files.size(file.get()) > Limit.TOKENIZER_BYTES.value()) {
+                    return tokens;
+                }
+                text = Files.readString(file.get());
             }
-            JsonNode root = ForeignJson.tree(Files.readString(file));
+            JsonNode root = ForeignJson.tree(text);
             JsonNode vocabulary = root.path("model").path("vocab");
             vocabulary.forEachEntry((token, id) -> {
                 if (id.asLong(-1) >= from) {

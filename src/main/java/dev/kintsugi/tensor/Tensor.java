@@ -23,4 +23,10 @@ public interface Tensor {
     default int earlierSweeps() {
         return 0;
     }
+
+    /// The same elements before they were rounded to the dtype of [#spec()], for who computes with them further;
+    /// the tensor itself but for those that are computed.
+    default Tensor unrounded() {
+        return this;
+    }
 }

@@ -10,10 +10,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.kintsugi.Golden;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.numeric.ComputedTensor;
 import dev.kintsugi.tensor.DType;
 import dev.kintsugi.tensor.Shape;
 import dev.kintsugi.tensor.StateDict;
 import dev.kintsugi.tensor.Tensor;
+import dev.kintsugi.tensor.TensorSpec;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -44,6 +46,29 @@ class FusionTest {
         Fault fault = assertThrows(Fault.class, action);
         assertEquals(code, fault.code(), fault.what());
         return fault;
+    }
+
+    /// 1 + 2⁻⁹ + 2⁻²⁰, which BF16 holds as 1.
+    private record Computed(TensorSpec spec) implements ComputedTensor {
+        @Override
+        public void compute(long firstElement, int count, double[] values) {
+            Arrays.fill(values, 0, count, 1 + 0x1p-9 + 0x1p-20);
+        }
+    }
+
+    @Test
+    void aTensorThatIsComputedItselfIsRoundedOnceWithTheResult() {
+        Tensor computed = new Computed(new TensorSpec(DType.BF16, Shape.of(5)));
+        assertArrayEquals(new double[] {1, 1, 1, 1, 1}, Fixtures.doubles(computed));
+        Tensor other = Fixtures.tensor(DType.BF16, Shape.of(5), 0x1.02p0, 0x1.02p0, 0x1.02p0, 0x1.02p0, 0x1.02p0);
+        Fusion fusion = fusion("linear", Input.of("a", model("w", computed)), Input.of("b", model("w", other)));
+        // (1 + 2⁻⁹ + 2⁻²⁰ + 1 + 2⁻⁷) / 2 lies above the middle of 1 and 1 + 2⁻⁷; rounded before, in the middle.
+        assertArrayEquals(
+                new double[] {0x1.02p0, 0x1.02p0, 0x1.02p0, 0x1.02p0, 0x1.02p0},
+                Fixtures.doubles(fusion.fuse().tensor("w")));
+        Tensor wide = fusion.withDtype(DType.F64).fuse().tensor("w");
+        assertArrayEquals(
+                new double[] {(1 + 0x1p-9 + 0x1p-20 + 0x1.02p0) / 2}, Arrays.copyOf(Fixtures.doubles(wide), 1));
     }
 
     @Test

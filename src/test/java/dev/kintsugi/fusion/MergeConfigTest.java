@@ -56,8 +56,10 @@ class MergeConfigTest {
         dtype: bfloat16       | outdtype: bfloat16          | did you mean out_dtype?
         dtype: bfloat16       | chat_template: auto         | leave it out, then look at the result
         dtype: bfloat16       | tokenzier_source: base      | did you mean tokenizer_source?
-        dtype: bfloat16       | tokenizer_source: org/e1    | give base, and copy the other's tokenizer files to the result
-        dtype: bfloat16       | tokenizer: {source: union, pad_to_multiple_of: 64} | leave it out, then look at the result
+        dtype: bfloat16       | tokenizer: {source: union, pad_to_multiple_of: x} | write for example 64
+        dtype: bfloat16       | tokenizer: {tokens: {a: {source: b, forced: true}}} | did you mean force?
+        dtype: bfloat16       | tokenizer: {tokens: {a: {source: {kind: ones}}}} | write one of them
+        dtype: bfloat16       | tokenizer: {tokens: {a: {source: {kind: model_token, model: b, token: c, token_id: 3}}}} | give one
         dtype: bfloat16       | tokenizer: {source: union, padto: 64} | leave it out
         density: 0.5          | densty: 0.5                 | did you mean density?
         merge_method: ties    | merge_method: tie           | did you mean ties?

@@ -1,18 +1,24 @@
 package dev.kintsugi.shell;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.kintsugi.Golden;
 import dev.kintsugi.fault.Status;
 import dev.kintsugi.numeric.Elements;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
@@ -158,6 +164,21 @@ class FuseFromTest {
         }
     }
 
+    @Test
+    void whatDtypeTheBaseOfAnAdapterIsStoredInDoesNotMatter() {
+        try (FuseShell shell = FuseShell.of("qwen2-bf16")) {
+            shell.type("open " + ROOT.resolve("models/qwen2-bf16/lora") + " --as lora");
+            shell.type("export base " + temporary.resolve("wide") + " --dtype f32");
+            shell.type("open " + temporary.resolve("wide") + " --as wide");
+            shell.type("fuse linear base+lora e1 --as narrow");
+            shell.type("fuse linear wide+lora e1 --dtype bf16 --as exact");
+            shell.type("assert equal narrow exact");
+            shell.type("fuse linear base+lora --as merged");
+            shell.type("fuse linear wide+lora --dtype bf16 --as again");
+            shell.type("assert equal merged again");
+        }
+    }
+
     private static int models(FuseShell shell) {
         return shell.shell().session().models().size();
     }
@@ -202,32 +223,83 @@ class FuseFromTest {
     }
 
     @Test
-    void aTokenizersSourceHoldsWhereVocabulariesAgree() throws IOException {
-        Path family = ROOT.resolve("models/llama-fp32");
-        String merge =
-                "merge_method: linear\nbase_model: a\nparameters: {weight: 1}\nmodels: [{model: a}, {model: %s}]\n";
+    void stacksOfALanguageModelWithinALargerOneAreCountedInItsOwnConfiguration() throws IOException {
+        Path base = ROOT.resolve("models/qwen2-bf16/base");
+        Path model = Files.createDirectories(temporary.resolve("sees"));
+        String text = Files.readString(base.resolve("config.json"));
+        Files.writeString(
+                model.resolve("config.json"),
+                "{\n  \"model_type\": \"sees\",\n  \"vision_config\": {\"num_hidden_layers\": 2},\n  \"text_config\": "
+                        + text.replaceFirst(
+                                "\\{", "{\n  \"layer_types\": [\"a\", \"b\", \"c\"],\n  \"mlp_only_layers\": [1],")
+                        + "\n}\n");
+        Map<String, Golden.Values> tensors = new LinkedHashMap<>();
+        Golden.read(base.resolve("model.safetensors")).forEach((name, values) -> {
+            tensors.put(name.replace("model.", "model.language_model."), values);
+            if (name.contains("layers.0.mlp") || name.contains("layers.1.mlp")) {
+                tensors.put(name.replace("model.layers", "model.visual.blocks"), values);
+            }
+        });
+        write(model.resolve("model.safetensors"), tensors);
         Path file = temporary.resolve("merge.yml");
+        Files.writeString(file, """
+            merge_method: passthrough
+            slices:
+            - sources: [{model: sees, layer_range: [0, 2]}]
+            - sources: [{model: sees, layer_range: [1, 3]}]
+            """);
         try (FuseShell shell = new FuseShell()) {
-            shell.type("open " + family.resolve("base") + " --as a --sidecars " + family.resolve("tok-a"));
-            shell.type("open " + family.resolve("e1") + " --as b --sidecars " + family.resolve("tok-b"));
-            shell.type("open " + family.resolve("e2") + " --as same --sidecars " + family.resolve("tok-a"));
-            Path more = Files.createDirectories(temporary.resolve("longer"));
-            Files.copy(family.resolve("tok-a/config.json"), more.resolve("config.json"));
-            Files.writeString(
-                    more.resolve("tokenizer.json"),
-                    Files.readString(family.resolve("tok-a/tokenizer.json"))
-                            .replaceFirst("\"added_tokens\": \\[", "$0 {\"id\": 40, \"content\": \"<think>\"},"));
-            shell.type("open " + family.resolve("e3") + " --as more --sidecars " + more);
-            Files.writeString(file, merge.formatted("same") + "tokenizer_source: union\n");
-            shell.type("fuse --from " + file + " --as x");
-            Files.writeString(file, merge.formatted("more") + "tokenizer: {source: base}\n");
-            shell.type("fuse --from " + file + " --as y");
-            Files.writeString(file, merge.formatted("more") + "tokenizer: {source: union}\n");
-            assertTrue(shell.fails(Status.REFUSED, "fuse --from " + file + " --as z")
-                    .contains("1 token of more would be lost: <think>"));
-            Files.writeString(file, merge.formatted("b") + "tokenizer_source: base\n");
-            assertTrue(shell.fails(Status.REFUSED, "fuse --from " + file + " --as z")
-                    .contains("vocabularies of a and b differ"));
+            shell.type("fuse --from " + file + " --as tower");
+            shell.type("export tower " + temporary.resolve("out") + " --keys as-is");
+        }
+        JsonNode config = JsonMapper.shared().readTree(Files.readString(temporary.resolve("out/config.json")));
+        assertEquals(4, config.at("/text_config/num_hidden_layers").asInt());
+        assertEquals(
+                "[\"a\",\"b\",\"b\",\"c\"]",
+                config.at("/text_config/layer_types").toString());
+        assertEquals("[1,2]", config.at("/text_config/mlp_only_layers").toString());
+        assertEquals(2, config.at("/vision_config/num_hidden_layers").asInt());
+        assertFalse(config.has("num_hidden_layers"));
+        Map<String, Golden.Values> written = Golden.read(temporary.resolve("out/model.safetensors"));
+        long blocks =
+                written.keySet().stream().filter(n -> n.contains("visual")).count();
+        assertEquals(6, blocks, "what sees is taken whole, once");
+        assertTrue(written.containsKey("model.language_model.layers.3.mlp.up_proj.weight"));
+        assertTrue(Arrays.equals(
+                tensors.get("model.visual.blocks.1.mlp.up_proj.weight").bytes(),
+                written.get("model.visual.blocks.1.mlp.up_proj.weight").bytes()));
+    }
+
+    private static void write(Path file, Map<String, Golden.Values> tensors) throws IOException {
+        StringBuilder header = new StringBuilder("{");
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        for (Map.Entry<String, Golden.Values> entry : tensors.entrySet()) {
+            int from = bytes.size();
+            bytes.write(entry.getValue().bytes());
+            header.append(header.length() > 1 ? "," : "")
+                    .append("\"%s\":{\"dtype\":\"%s\",\"shape\":%s,\"data_offsets\":[%d,%d]}"
+                            .formatted(
+                                    entry.getKey(),
+                                    entry.getValue().spec().dtype(),
+                                    Arrays.toString(
+                                            entry.getValue().spec().shape().toArray()),
+                                    from,
+                                    bytes.size()));
+        }
+        byte[] head = header.append('}').toString().getBytes(StandardCharsets.UTF_8);
+        ByteBuffer buffer = ByteBuffer.allocate(8 + head.length + bytes.size()).order(ByteOrder.LITTLE_ENDIAN);
+        buffer.putLong(head.length).put(head).put(bytes.toByteArray());
+        Files.write(file, buffer.array());
+    }
+
+    @Test
+    void attentionOfAConfigurationKnowsTheSizeOfAHead() throws IOException {
+        String models = "[{model: models/llama-fp32/e1}, {model: models/llama-fp32/e2}, {model: models/llama-fp32/e3}]";
+        Path file = config("merge_method: attention\nbase_model: models/llama-fp32/base\nmodels: " + models + "\n");
+        try (FuseShell shell = FuseShell.of("llama-fp32")) {
+            shell.type("fuse attention e1 e2 e3 --base base --as typed");
+            shell.type("fuse --from " + file + " --as read");
+            shell.type("assert equal typed read");
         }
     }
 

@@ -41,6 +41,12 @@ final class FuseShell implements AutoCloseable {
         return last.err();
     }
 
+    /// Runs `line`, however it ends.
+    Transcript.Result run(String line) {
+        last = transcript.run(line);
+        return last;
+    }
+
     JsonNode json(String line) {
         return JsonMapper.shared().readTree(type(line + " --format json"));
     }

@@ -143,6 +143,15 @@ class FuseViewsTest {
             JsonNode all = json.get("groups").get(json.get("groups").size() - 1);
             assertEquals(35_520, all.get("elements").asLong());
             assertEquals(0.7, all.get("sparsity").get(1).asDouble(), 0.02);
+            assertEquals(3, all.get("cosines").size());
+            double mean = 0;
+            for (JsonNode cosine : all.get("cosines")) {
+                mean += cosine.asDouble() / 3;
+            }
+            assertEquals(mean, all.get("cosine").asDouble(), 1e-12);
+            for (String group : List.of("layer 0 MLP", "layer 1 attention", "layer 2 norms")) {
+                assertTrue(json.get("groups").findValuesAsString("group").contains(group), group);
+            }
             assertTrue(shell.type("suggest e1 e2").contains("give it with --base"));
         }
     }
