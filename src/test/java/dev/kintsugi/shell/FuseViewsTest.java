@@ -37,10 +37,10 @@ class FuseViewsTest {
                   made of   e1, weight 1: safetensors, 30 tensors
                   made of   e2, weight 1: safetensors, 30 tensors
                   made of   base, the base: safetensors, 30 tensors
-                  cost      reads 806 kB for 142 kB of results, 2 sweeps over the models before the first result
+                  cost      reads 557 kB for 142 kB of results, 1 sweep over the models before the first result
                 what      tensors    bytes    reads  earlier sweeps  first tensor                         formula
                 copied         21  59.1 kB  59.1 kB               0  lm_head.weight                       from e1
-                computed        9  82.9 kB   746 kB               2  model.layers.0.mlp.down_proj.weight  base + elect(1·prune_0.5(e1 − base) + 1·prune_0.5(e2 − base)) / Σ weights that agree [ties]
+                computed        9  82.9 kB   498 kB               1  model.layers.0.mlp.down_proj.weight  base + elect(1·prune_0.5(e1 − base) + 1·prune_0.5(e2 − base)) / Σ weights that agree [ties]
                 """, shell.type("explain blend"));
             JsonNode json = shell.json("explain blend");
             assertEquals("kintsugi.explain-fusion/1", json.get("schema").asString());
