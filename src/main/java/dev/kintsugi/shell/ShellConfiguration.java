@@ -1,7 +1,13 @@
 package dev.kintsugi.shell;
 
 import java.util.List;
+import java.util.Locale;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import org.springframework.context.MessageSource;
+import org.springframework.context.MessageSourceResolvable;
+import org.springframework.context.NoSuchMessageException;
+import org.springframework.context.support.AbstractApplicationContext;
 import org.springframework.context.support.GenericApplicationContext;
 import org.springframework.shell.core.command.CommandRegistry;
 
@@ -51,6 +57,8 @@ final class ShellConfiguration {
     private ShellConfiguration() {}
 
     static void register(GenericApplicationContext context, Session session) {
+        context.registerBean(
+                AbstractApplicationContext.MESSAGE_SOURCE_BEAN_NAME, MessageSource.class, UntranslatedMessages::new);
         context.registerBean(Session.class, () -> session);
         context.registerBean(CommandRegistry.class, () -> new CommandRegistry());
         context.registerBean(Dispatcher.class, () -> {
@@ -62,5 +70,28 @@ final class ShellConfiguration {
             Verb verb = make.apply(session);
             context.registerBean(verb.getName(), Verb.class, () -> verb);
         });
+    }
+
+    /// No translations. Spring's own empty source asks for every locale the system knows, at each start.
+    private static final class UntranslatedMessages implements MessageSource {
+        @Override
+        public @Nullable String getMessage(
+                String code, Object @Nullable [] arguments, @Nullable String otherwise, @Nullable Locale locale) {
+            return otherwise;
+        }
+
+        @Override
+        public String getMessage(String code, Object @Nullable [] arguments, @Nullable Locale locale) {
+            throw new NoSuchMessageException(code);
+        }
+
+        @Override
+        public String getMessage(MessageSourceResolvable resolvable, @Nullable Locale locale) {
+            String message = resolvable.getDefaultMessage();
+            if (message == null) {
+                throw new NoSuchMessageException(String.join(", ", resolvable.getCodes()));
+            }
+            return message;
+        }
     }
 }
