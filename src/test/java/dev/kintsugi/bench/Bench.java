@@ -1,5 +1,7 @@
 package dev.kintsugi.bench;
 
+import dev.kintsugi.fusion.Method;
+import dev.kintsugi.fusion.Methods;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -12,6 +14,9 @@ import java.util.Optional;
 ///
 /// Each run of a row alternates with its references, so that what else the machine does meets all of them.
 public final class Bench {
+    private static final Map<String, String> OPTIONS =
+            Map.of("slerp", " --t 0.5", "ties", " --density 0.5", "della", " --density 0.5");
+
     /// Rows that take minutes and GBs, or have no bar, are measured only where they are named.
     private static final List<String> USUAL =
             List.of("start", "merge", "stats", "diff", "verify", "fuse", "complete", "scale");
@@ -103,10 +108,10 @@ public final class Bench {
             case "verify" -> compute("verify", List.of(checkpoint(SampleModels.Sharding.SHARD0)), "");
             case "fuse" -> {
                 fuse("linear", List.of("a", "b", "c"));
-                fuse("slerp:t=0.5", List.of("a", "b"));
-                fuse("ties:density=0.5", List.of("a", "b", "c"));
+                fuse("slerp", List.of("a", "b"));
+                fuse("ties", List.of("a", "b", "c"));
                 fuse("attention", List.of("a", "b", "c"));
-                fuse("della:density=0.5", List.of("a", "b", "c"));
+                fuse("della", List.of("a", "b", "c"));
             }
             case "complete" -> report.add(rows.completion());
             case "scale" -> {
@@ -171,7 +176,7 @@ public final class Bench {
         Path out = rows.data().resolve("out");
         List<String> command =
                 List.of(rows.launcher(), "merge", "--local_dir", source.toString(), "--target_dir", out.toString());
-        report.add(rows.writing(name, command, Map.of("KINTSUGI_OPTS", "-Xmx256m"), "256m", List.of(source), out));
+        report.add(rows.writing(name, command, "256m", List.of(source), out));
         if (gigabytes > KEPT_GIGABYTES) {
             Rows.delete(source);
             Files.delete(SampleModels.complete(source));
@@ -184,11 +189,26 @@ public final class Bench {
             paths.add(model(model));
         }
         Path out = rows.data().resolve("out");
-        List<String> command = new ArrayList<>(rows.work("-Xmx512m"));
-        command.addAll(List.of("fuse", method, out.toString()));
-        paths.forEach(p -> command.add(p.toString()));
-        String name = "fuse " + method.split(":", -1)[0] + " " + models.size() + " × " + gigabytes + " GB";
-        report.add(rows.fusing(name, command, "512m", paths, out));
+        Path recipe = rows.data().resolve("fuse.rsh");
+        Files.writeString(recipe, recipe(method, models, paths, out));
+        String name = "fuse " + method + " " + models.size() + " × " + gigabytes + " GB";
+        report.add(rows.fusing(name, List.of(rows.launcher(), "run", recipe.toString()), "512m", paths, out));
+    }
+
+    /// The last of `models` is the base where `method` needs one.
+    private static String recipe(String method, List<String> models, List<Path> paths, Path out) {
+        StringBuilder lines = new StringBuilder();
+        for (int i = 0; i < models.size(); i++) {
+            lines.append("open '" + paths.get(i) + "' --as " + models.get(i) + "\n");
+        }
+        boolean based = Methods.named(method).base() == Method.Base.REQUIRED;
+        List<String> inputs = based ? models.subList(0, models.size() - 1) : models;
+        lines.append("fuse " + method + " " + String.join(" ", inputs))
+                .append(based ? " --base " + models.getLast() : "")
+                .append(" --as fused")
+                .append(OPTIONS.getOrDefault(method, ""))
+                .append("\nexport fused '" + out + "'\n");
+        return lines.toString();
     }
 
     /// The figures of `stats`, of BF16, by numpy over the mapped file.
@@ -220,8 +240,7 @@ public final class Bench {
         """;
 
     private void compute(String verb, List<Path> paths, String numpy) throws IOException, InterruptedException {
-        List<String> command = new ArrayList<>(rows.work("-Xmx256m"));
-        command.add(verb);
+        List<String> command = new ArrayList<>(List.of(rows.launcher(), verb));
         paths.forEach(p -> command.add(p.toString()));
         Row ours = rows.reading(verb + " " + paths.size() + " × " + gigabytes + " GB", command, "256m", paths);
         report.add(ours);

@@ -103,8 +103,7 @@ final class Rows {
     }
 
     /// A job that writes a model to `out`, against `cp` of that model.
-    Row writing(
-            String name, List<String> command, Map<String, String> environment, String heap, List<Path> in, Path out)
+    Row writing(String name, List<String> command, String heap, List<Path> in, Path out)
             throws IOException, InterruptedException {
         List<Trial> ours = new ArrayList<>();
         List<Trial> starts = new ArrayList<>();
@@ -114,8 +113,8 @@ final class Rows {
         for (int i = 0; i <= runs; i++) {
             delete(out);
             evict(in);
-            Trial trial = Trial.of(environment, command);
-            starts.add(run(List.of(launcher(), "--version")));
+            Trial trial = Trial.of(within(heap), command);
+            starts.add(launch());
             if (i > 0) {
                 ours.add(trial);
                 reference(List.of("cp", "-r", out.toString(), copy.toString()), List.of(out), copy, copies, synced);
@@ -125,7 +124,16 @@ final class Rows {
         return row(name, Trial.median(ours), Trial.median(starts), median(copies), median(synced), true, heap);
     }
 
-    /// A job that reads the models `in` and writes one to `out`, against `cat` doing so.
+    /// The environment in which the launcher starts a JVM with the heap limit `heap`.
+    private static Map<String, String> within(String heap) {
+        return Map.of("KINTSUGI_OPTS", "-Xmx" + heap);
+    }
+
+    private Trial launch() throws IOException, InterruptedException {
+        return run(List.of(launcher(), "--version"));
+    }
+
+    /// A job of ours that reads the models `in` and writes one to `out`, against `cat` doing so.
     Row fusing(String name, List<String> command, String heap, List<Path> in, Path out)
             throws IOException, InterruptedException {
         List<Trial> ours = new ArrayList<>();
@@ -137,15 +145,15 @@ final class Rows {
         for (int i = 0; i < runs; i++) {
             delete(out);
             evict(in);
-            ours.add(run(command));
-            starts.add(run(idle()));
+            ours.add(Trial.of(within(heap), command));
+            starts.add(launch());
             delete(out);
             reference(List.of("sh", "-c", shell), in, copy, copies, synced);
         }
         return row(name, Trial.median(ours), Trial.median(starts), median(copies), median(synced), true, heap);
     }
 
-    /// A job that reads `in`, against `cat`.
+    /// A job of ours that reads `in`, against `cat`.
     Row reading(String name, List<String> command, String heap, List<Path> in)
             throws IOException, InterruptedException {
         List<Trial> ours = new ArrayList<>();
@@ -154,13 +162,13 @@ final class Rows {
         List<String> cat = List.of("sh", "-c", cat(files(in)) + " > /dev/null");
         for (int i = 0; i <= runs; i++) {
             evict(in);
-            Trial trial = run(command);
+            Trial trial = Trial.of(within(heap), command);
             evict(in);
             Trial reference = run(cat);
             if (i > 0) {
                 ours.add(trial);
                 cats.add(reference);
-                starts.add(run(idle()));
+                starts.add(launch());
             }
         }
         return row(
@@ -244,7 +252,7 @@ final class Rows {
         delete(out);
         List<String> command = new ArrayList<>(List.of(launcher()));
         command.addAll(arguments);
-        Trial trial = Trial.of(Map.of("KINTSUGI_OPTS", "-Xmx" + limit), command);
+        Trial trial = Trial.of(within(limit), command);
         delete(out);
         return new Row(
                 name,
