@@ -96,7 +96,7 @@ final class Binder {
 
     private static Fault unknown(Verb verb, String text) {
         List<String> names = verb.options().stream().map(o -> "--" + o.name()).toList();
-        List<String> near = Nearest.to(text.replaceFirst("=.*", ""), names, 3);
+        List<String> near = near(text.replaceFirst("=.*", ""), names);
         return new Fault(
                 Code.K1002,
                 verb.getName() + " has no option " + text.replaceFirst("=.*", ""),
@@ -104,6 +104,18 @@ final class Binder {
                         ? "its options are " + String.join(" ", names)
                         : "close to it: " + String.join(" ", near),
                 near.isEmpty() ? "see: help " + verb.getName() : "did you mean " + near.getFirst() + "?");
+    }
+
+    /// Names like `typed`, or else whose first word is.
+    private static List<String> near(String typed, List<String> names) {
+        List<String> near = Nearest.to(typed, names, 3);
+        return near.isEmpty()
+                ? names.stream()
+                        .filter(n -> !Nearest.to(typed, List.of(n.replaceFirst("(?<=\\w)[-_].*", "")), 1)
+                                .isEmpty())
+                        .limit(3)
+                        .toList()
+                : near;
     }
 
     private static void checkCount(Verb verb, List<String> words) {

@@ -7,8 +7,6 @@ import dev.kintsugi.fault.Status;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
-import java.util.Optional;
 
 /// The verbs that write: `export` and `merge`.
 final class ExportVerbs {
@@ -92,23 +90,13 @@ final class ExportVerbs {
                 throw missing("local_dir");
             }
             Path target = Opening.path(call.value("target_dir").orElseThrow(() -> missing("target_dir")));
-            Optional<String> format = call.value("backend")
-                    .map(b -> b.toLowerCase(Locale.ROOT))
-                    .filter(b -> !b.equals("auto"))
-                    .flatMap(b -> format(b, sources));
-            Checkpoint checkpoint = Opening.open(sources, Opening.options(call, format), session());
+            Checkpoint checkpoint = Opening.ofFlags(call, sources, "merge", "target_dir");
             try (OpenedModel model = new OpenedModel(Opening.nameOf(sources.getFirst()), "merge", checkpoint)) {
                 if (call.console().format() == OutputFormat.TABLE) {
                     call.console().out().println(Escape.text(ModelText.summary(model)));
                 }
                 return Exports.write(model, target, HubArguments.of(call), call);
             }
-        }
-
-        /// verl's FSDP backend means rank files; `torch.distributed.checkpoint` folders of FSDP are taken for
-        /// it too.
-        private static Optional<String> format(String backend, List<Path> sources) {
-            return backend.equals("fsdp") ? Opening.fsdpFormat(sources) : Optional.of(backend);
         }
 
         private static Fault missing(String option) {

@@ -106,9 +106,10 @@ final class Exports {
             return;
         }
         List<Finding> errors = report.errors();
-        errors.stream().limit(20).forEach(f -> console.message("  " + Escape.text(f.subject() + ": " + f.what())));
-        if (errors.size() > 20) {
-            console.err().println("  … and " + (errors.size() - 20) + " more");
+        List<Finding> told = errors.stream().filter(f -> f.code() != Code.K4010).toList();
+        told.stream().limit(20).forEach(f -> console.message("  " + Escape.text(f.subject() + ": " + f.what())));
+        if (told.size() > 20) {
+            console.err().println("  … and " + (told.size() - 20) + " more");
         }
         Code code = errors.getFirst().code() == Code.K4010 ? Code.K4010 : Code.K4004;
         String what = code == Code.K4010
@@ -117,7 +118,9 @@ final class Exports {
         throw new Fault(
                 code,
                 what,
-                errors.getFirst().subject() + " " + errors.getFirst().what(),
+                code == Code.K4010
+                        ? "without it names, shapes and ties cannot be judged"
+                        : errors.getFirst().subject() + " " + errors.getFirst().what(),
                 code == Code.K4010
                         ? "give its directory with --sidecars DIR, or write the names as they are with --keys as-is"
                         : "mend the source or config.json, or write the names as they are with --keys as-is");

@@ -14,7 +14,9 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
+import java.util.stream.Collectors;
 
 /// Opens checkpoints as `open` and `merge` ask for them.
 final class Opening {
@@ -26,6 +28,9 @@ final class Opening {
             OptionSpec.value("iteration", "N", ValueKind.TEXT, "the training step, where a directory holds several"),
             OptionSpec.value("drop", "SEL", ValueKind.TEXT, "tensors to leave out though no rule names them"),
             OptionSpec.LIMIT);
+
+    /// How a fault names the command that opens one of several.
+    private static final String OPEN_ONE = ": open ";
 
     private Opening() {}
 
@@ -90,6 +95,30 @@ final class Opening {
         return Optional.of(Checkpoints.holds(paths.getFirst(), "fsdp") ? "fsdp" : "dcp")
                 .filter(f -> f.equals("fsdp") || Checkpoints.holds(paths.getFirst(), "dcp"))
                 .or(() -> Optional.of("fsdp"));
+    }
+
+    /// Opens what verl's flags name, `--backend` and `--local_dir`. `verb` is the command they were given to, `output`
+    /// the flag that goes with them.
+    ///
+    /// **Errors.** As [Checkpoints#open]; where one of several has to be named, the next command is `verb`.
+    static Checkpoint ofFlags(Invocation call, List<Path> sources, String verb, String output) {
+        Optional<String> backend = call.value("backend").map(b -> b.toLowerCase(Locale.ROOT));
+        Optional<String> format = backend.filter(b -> !b.equals("auto"))
+                .flatMap(b -> b.equals("fsdp") ? fsdpFormat(sources) : Optional.of(b));
+        try {
+            return open(sources, options(call, format), call.session());
+        } catch (Fault fault) {
+            int at = fault.next().indexOf(OPEN_ONE);
+            if (fault.code() != Code.K2002 || at < 0) {
+                throw fault;
+            }
+            List<String> words = new ArrayList<>(List.of(verb));
+            backend.ifPresent(b -> words.addAll(List.of("--backend", b)));
+            words.addAll(List.of("--local_dir", fault.next().substring(at + OPEN_ONE.length())));
+            call.value(output).ifPresent(o -> words.addAll(List.of("--" + output, o)));
+            String command = words.stream().map(Tokenizer::quote).collect(Collectors.joining(" "));
+            throw new Fault(fault.code(), fault.what(), fault.why(), "name one of them: " + command, fault);
+        }
     }
 
     /// Opens `paths` and says on the error stream what a person should know.

@@ -182,6 +182,7 @@ final class PieceWhy {
             }
             case "ShardedTensor" -> "rank " + piece.rank() + "'s own metadata puts it at " + place;
             case "chunks" -> ".metadata puts this chunk at " + place;
+            case "safetensors chunks" -> "the header of its file puts it at " + place;
             case "whole" -> "one file holds it whole";
             case "Megatron" ->
                 piece.global().shape().equals(layout.spec().shape())

@@ -2,6 +2,7 @@ package dev.kintsugi.shell;
 
 import dev.kintsugi.checkpoint.MappedFiles;
 import dev.kintsugi.checkpoint.WeightIndex;
+import dev.kintsugi.checkpoint.huggingface.HuggingFaceFormat;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fault.Status;
@@ -63,7 +64,10 @@ final class StructureCheck {
     private void safetensors(Path file) {
         findings.computeIfAbsent(file, f -> new ArrayList<>());
         try {
-            held.put(file, SafetensorsFile.open(mapped.open(file)).tensors().keySet());
+            SafetensorsFile content = SafetensorsFile.open(mapped.open(file));
+            if (!HuggingFaceFormat.holdsPieces(content)) {
+                held.put(file, content.tensors().keySet());
+            }
         } catch (Fault fault) {
             add(file, fault);
         }

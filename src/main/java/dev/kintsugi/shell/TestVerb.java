@@ -12,8 +12,6 @@ import dev.kintsugi.tensor.StateDict;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
-import java.util.Optional;
 
 /// `test --local_dir D --test_hf_dir H`, with verl's own flags.
 final class TestVerb extends Verb {
@@ -62,11 +60,7 @@ final class TestVerb extends Verb {
         }
         Path reference = Opening.path(
                 call.value("test_hf_dir").orElseThrow(() -> missing("test_hf_dir", "what to compare it with")));
-        Optional<String> format = call.value("backend")
-                .map(b -> b.toLowerCase(Locale.ROOT))
-                .filter(b -> !b.equals("auto"))
-                .flatMap(b -> b.equals("fsdp") ? Opening.fsdpFormat(sources) : Optional.of(b));
-        Checkpoint opened = Opening.open(sources, Opening.options(call, format), session());
+        Checkpoint opened = Opening.ofFlags(call, sources, "test", "test_hf_dir");
         try (OpenedModel model = new OpenedModel("consolidated", "test", opened);
                 OpenedModel other = new OpenedModel("reference", "test", reference(reference))) {
             Exports.refuseHoles(model);

@@ -344,7 +344,7 @@ class DiagnosisTest {
                 Status.CORRUPT,
                 "open src/main/java/dev/kintsugi/shell",
                 "error[K2001]: src/main/java/dev/kintsugi/shell: no checkpoint in it or below",
-                "why: it holds Alias",
+                "why: it holds A",
                 "try: give the directory that holds the rank files");
     }
 

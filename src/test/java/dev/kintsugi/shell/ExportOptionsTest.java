@@ -49,6 +49,26 @@ class ExportOptionsTest {
         }
     }
 
+    @Test
+    void aDirectoryOfSeveralCheckpointsNamesTheMergeOfOneOfThem() {
+        Path step = scratch.resolve("global step_7");
+        Broken.copy(SAMPLE, step.resolve("actor"));
+        Broken.copy(SAMPLE, step.resolve("critic"));
+        try (Transcript shell = new Transcript()) {
+            String flags = " --backend fsdp --local_dir '" + step + "'";
+            String one = "--backend fsdp --local_dir '" + step.resolve("actor") + "' ";
+            Transcript.Result merged = shell.run("merge" + flags + " --target_dir " + scratch.resolve("out"));
+            assertEquals(Status.CORRUPT, merged.status());
+            String command = "merge " + one + "--target_dir " + scratch.resolve("out");
+            assertTrue(merged.err().endsWith("  try: name one of them: " + command + "\n"), merged.err());
+            assertEquals(Status.DONE, shell.run(command).status());
+            Transcript.Result tested = shell.run("test" + flags + " --test_hf_dir " + scratch.resolve("out"));
+            command = "test " + one + "--test_hf_dir " + scratch.resolve("out");
+            assertTrue(tested.err().endsWith("  try: name one of them: " + command + "\n"), tested.err());
+            assertEquals(Status.DONE, shell.run(command).status());
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"fsdp2_4", "tied_2", "moe_2", "vlm_2"})
     void severalFilesAndTheirIndexAreThoseOfSavePretrained(String name) throws IOException {

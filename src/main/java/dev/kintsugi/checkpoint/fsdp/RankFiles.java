@@ -17,6 +17,7 @@ import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
@@ -78,7 +79,9 @@ record RankFiles(
         if (found.size() > 1) {
             throw new Fault(
                     Code.K2002,
-                    directories + ": rank files of world sizes " + found.keySet(),
+                    directories.stream().map(Path::toString).collect(Collectors.joining(", "))
+                            + ": rank files of world sizes "
+                            + found.keySet().stream().map(String::valueOf).collect(Collectors.joining(" and ")),
                     "two jobs of different size saved into one directory",
                     "move the files of one of them into a directory of their own");
         }

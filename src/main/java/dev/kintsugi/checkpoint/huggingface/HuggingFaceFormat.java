@@ -38,6 +38,11 @@ public final class HuggingFaceFormat implements CheckpointFormat {
         return "safetensors";
     }
 
+    /// Whether `file` holds pieces of tensors, of which other files hold others under the same names.
+    public static boolean holdsPieces(SafetensorsFile file) {
+        return DcpShards.isOne(file);
+    }
+
     @Override
     public boolean recognises(Path path) {
         String name = String.valueOf(path.getFileName());
@@ -80,6 +85,8 @@ public final class HuggingFaceFormat implements CheckpointFormat {
         List<ShardFile> files = new ArrayList<>();
         List<String> notes = new ArrayList<>();
         Map<Path, Set<String>> held = new LinkedHashMap<>();
+        DcpShards shards = new DcpShards();
+        boolean sharded = opened.stream().anyMatch(DcpShards::isOne);
         for (int i = 0; i < opened.size(); i++) {
             MappedFile file = mapped.open(found.files.get(i));
             SafetensorsFile content = opened.get(i);
@@ -92,6 +99,10 @@ public final class HuggingFaceFormat implements CheckpointFormat {
                     file.byteCount(),
                     file.modifiedMillis(),
                     "ok"));
+            if (sharded) {
+                shards.add(file, content);
+                continue;
+            }
             content.tensors().forEach((name, tensor) -> {
                 if (tensors.put(name, tensor) != null) {
                     throw new Fault(
@@ -103,8 +114,15 @@ public final class HuggingFaceFormat implements CheckpointFormat {
             });
         }
         found.indexes.forEach(index -> index.check(held));
+        if (sharded) {
+            notes.add(DcpShards.NOTE);
+            shards.join().forEach((name, joined) -> {
+                tensors.put(name, joined.tensor());
+                layouts.put(name, joined.layout());
+            });
+        }
         return new Checkpoint(
-                "safetensors",
+                sharded ? "DCP safetensors" : "safetensors",
                 found.directories,
                 1,
                 Optional.empty(),
