@@ -35,6 +35,8 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.SequencedMap;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /// Reads the weights of a `torch_dist` checkpoint.
 ///
@@ -43,6 +45,8 @@ import java.util.Set;
 final class DistReader {
     private static final List<String> STACKS = List.of("decoder.layers.", ".mlp.experts.experts.");
     private static final String COMMON_STATE = "common_state/";
+    private static final Pattern RANDOM_STATE =
+            Pattern.compile("rng_state/shard_[0-9.]+_(\\d{1,7})\\.(\\d{1,7})(?:\\.\\d+)?");
 
     private final Path directory;
     private final Names names;
@@ -84,6 +88,17 @@ final class DistReader {
         return ignored;
     }
 
+    /// The highest rank of whose files the metadata tells, 0 where it tells of none.
+    int highestRank() {
+        return metadata.tensors().values().stream()
+                .flatMap(e -> e.chunks().stream())
+                .map(StoredChunk::file)
+                .distinct()
+                .mapToInt(f -> DcpReader.rank(f).orElse(0))
+                .max()
+                .orElse(0);
+    }
+
     /// The files; to be asked after [#read].
     List<ShardFile> shardFiles() {
         return reader.shardFiles(tensorsPerFile);
@@ -120,11 +135,23 @@ final class DistReader {
         return Pickled.dict(root).map(d -> new Common(d, new TorchReader(file, OptionalInt.empty()), path));
     }
 
-    /// The `args` of the job.
+    /// The `args` of the job, or what else tells how its ranks stood.
     TrainingArgs args() {
         return common().flatMap(c -> c.entries().get("args"))
                 .map(TrainingArgs::of)
-                .orElse(TrainingArgs.UNKNOWN);
+                .orElseGet(this::argsOfRandomStates);
+    }
+
+    /// The states of random numbers have a place each in a grid of stages and tensor-parallel ranks, which their names
+    /// tell: `rng_state/shard_0.1_2.2`.
+    private TrainingArgs argsOfRandomStates() {
+        for (String object : metadata.objects()) {
+            Matcher matcher = RANDOM_STATE.matcher(object);
+            if (matcher.matches()) {
+                return TrainingArgs.ofSizes(Long.parseLong(matcher.group(1)), Long.parseLong(matcher.group(2)));
+            }
+        }
+        return TrainingArgs.UNKNOWN;
     }
 
     /// The weights.
@@ -271,7 +298,8 @@ final class DistReader {
                                 local.storage().fileOffset()
                                         + local.byteOffset()
                                         + i * count * local.spec().dtype().byteWidth(),
-                                false));
+                                false,
+                                storedName));
             }
         }
 

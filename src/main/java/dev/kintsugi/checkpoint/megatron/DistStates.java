@@ -101,6 +101,7 @@ record DistStates(SequencedMap<String, SequencedMap<String, String>> byState) {
                 common.path(),
                 tensor.storage().record(),
                 tensor.storage().fileOffset() + tensor.byteOffset(),
-                false);
+                false,
+                "common_step");
     }
 }
