@@ -311,12 +311,13 @@ public final class Validation {
             }
             OptionalLong difference = Equality.firstDifference(tie.dropped(), tie.kept(), job);
             if (difference.isPresent()) {
+                boolean asked = model.options().tie() == HubOptions.Choice.YES;
                 findings.add(Finding.error(
                         Code.K4004,
                         tie.droppedName(),
-                        "differs from " + tie.keptName() + " from element " + difference.getAsLong()
-                                + " on, though config.json ties them: dropping it would lose it; keep both with"
-                                + " --tie-word-embeddings no"));
+                        "differs from " + tie.keptName() + " from element " + difference.getAsLong() + " on, though "
+                                + (asked ? "you say they are tied" : "config.json ties them")
+                                + ": dropping it would lose it; keep both with --tie-word-embeddings no"));
             }
         }
         boolean headBesideTie = model.options().tie() == HubOptions.Choice.NO

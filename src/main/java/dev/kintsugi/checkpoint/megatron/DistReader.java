@@ -208,6 +208,8 @@ final class DistReader {
     private final class Stack {
         private final String storedName;
         private final Entry entry;
+        private final Optional<FlattenedGrid> flattened;
+        private final Shape whole;
         private final String canonical;
         private final List<Integer> insertions = new ArrayList<>();
         private final int axes;
@@ -225,7 +227,9 @@ final class DistReader {
                 }
             }
             this.axes = insertions.size();
-            Shape shape = entry.spec().shape();
+            this.flattened = FlattenedGrid.of(metadata, storedName);
+            this.whole = flattened.map(FlattenedGrid::whole).orElse(entry.spec().shape());
+            Shape shape = whole;
             if (entry.spec().elementCount() == 0) {
                 throw new Fault(
                         Code.K3005,
@@ -250,7 +254,7 @@ final class DistReader {
                     add(chunk);
                 }
             }
-            Shape outer = Shape.of(Arrays.copyOf(entry.spec().shape().toArray(), axes));
+            Shape outer = Shape.of(Arrays.copyOf(whole.toArray(), axes));
             if (buckets.size() != outer.elementCount()) {
                 throw new Fault(
                         Code.K3005,
@@ -274,8 +278,21 @@ final class DistReader {
                         "copy .metadata again, or open an earlier step");
             }
             StridedTensor local = reader.read(chunk);
-            Shape offset = chunk.region().offset();
-            Shape extent = chunk.region().shape();
+            if (flattened.isEmpty()) {
+                add(chunk, local, chunk.region(), 0);
+                return;
+            }
+            long first = 0;
+            for (Region box : flattened.get().boxes(chunk.region())) {
+                add(chunk, local, box, first);
+                first += box.elementCount();
+            }
+        }
+
+        /// Adds the elements of `local` from `first` on, which fill `box`.
+        private void add(StoredChunk chunk, StridedTensor local, Region box, long first) {
+            Shape offset = box.offset();
+            Shape extent = box.shape();
             Region region = new Region(
                     Shape.of(Arrays.copyOfRange(offset.toArray(), axes, offset.ndim())),
                     Shape.of(Arrays.copyOfRange(extent.toArray(), axes, extent.ndim())));
@@ -291,13 +308,13 @@ final class DistReader {
                 buckets.computeIfAbsent(Shape.of(index), k -> new ArrayList<>())
                         .add(new Part(
                                 region,
-                                FlatSlice.of(local, i * count, region.shape()),
+                                FlatSlice.of(local, first + i * count, region.shape()),
                                 DcpReader.rank(chunk.file()).orElse(-1),
                                 reader.path(chunk.file()),
                                 local.storage().record(),
                                 local.storage().fileOffset()
                                         + local.byteOffset()
-                                        + i * count * local.spec().dtype().byteWidth(),
+                                        + (first + i * count) * local.spec().dtype().byteWidth(),
                                 false,
                                 storedName));
             }
