@@ -313,11 +313,17 @@ public final class Validation {
             if (difference.isPresent()) {
                 boolean asked = model.options().tie() == HubOptions.Choice.YES;
                 findings.add(Finding.error(
-                        Code.K4004,
-                        tie.droppedName(),
-                        "differs from " + tie.keptName() + " from element " + difference.getAsLong() + " on, though "
-                                + (asked ? "you say they are tied" : "config.json ties them")
-                                + ": dropping it would lose it; keep both with --tie-word-embeddings no"));
+                                Code.K4004,
+                                tie.droppedName(),
+                                "differs from " + tie.keptName() + " from element " + difference.getAsLong()
+                                        + " on, though "
+                                        + (asked ? "--tie-word-embedding says they are tied" : "config.json ties them")
+                                        + ": dropping it would lose it")
+                        .withNext(
+                                asked
+                                        ? "leave --tie-word-embedding out, so that the head is kept as config.json says"
+                                        : "keep both with --tie-word-embeddings no, or correct tie_word_embeddings in"
+                                                + " config.json"));
             }
         }
         boolean headBesideTie = model.options().tie() == HubOptions.Choice.NO

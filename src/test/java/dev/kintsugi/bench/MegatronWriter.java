@@ -38,8 +38,8 @@ final class MegatronWriter {
         Files.writeString(directory.resolve("latest_checkpointed_iteration.txt"), "1");
         for (int stage = 0; stage < STAGES; stage++) {
             for (int rank = 0; rank < TENSOR_PARALLEL; rank++) {
-                Path place = Files.createDirectories(directory.resolve(
-                        String.format(Locale.ROOT, "iter_0000001/mp_rank_%02d_%03d", rank, stage)));
+                Path place = Files.createDirectories(
+                        directory.resolve(String.format(Locale.ROOT, "iter_0000001/mp_rank_%02d_%03d", rank, stage)));
                 file(place.resolve("model_optim_rng.pt"), locals(layers, stage), layers, stage * 16 + rank);
             }
         }
@@ -58,9 +58,9 @@ final class MegatronWriter {
             String layer = "decoder.layers." + i + ".";
             long qkv = (HEADS + 2L * GROUPS) * HEAD_DIM;
             shapes.put(layer + "input_layernorm.weight", new long[] {HIDDEN});
-            shapes.put(layer + "self_attention.linear_proj.weight", new long[] {
-                HIDDEN, (long) HEADS * HEAD_DIM / TENSOR_PARALLEL
-            });
+            shapes.put(
+                    layer + "self_attention.linear_proj.weight",
+                    new long[] {HIDDEN, (long) HEADS * HEAD_DIM / TENSOR_PARALLEL});
             shapes.put(layer + "self_attention.linear_qkv.weight", new long[] {qkv / TENSOR_PARALLEL, HIDDEN});
             shapes.put(layer + "pre_mlp_layernorm.weight", new long[] {HIDDEN});
             shapes.put(layer + "mlp.linear_fc1.weight", new long[] {2L * INTERMEDIATE / TENSOR_PARALLEL, HIDDEN});

@@ -109,8 +109,8 @@ public record DcpMetadata(
             for (int i = 0; i < data.size(); i++) {
                 if (data.keys().get(i) instanceof Text name && data.values().get(i) instanceof Dict about) {
                     Pickled.field(about, "nd_reformulated_orig_global_shape")
-                            .ifPresent(s -> shapes.put(
-                                    name.value(), Pickled.shape(s, "the whole shape of " + name.value())));
+                            .ifPresent(s ->
+                                    shapes.put(name.value(), Pickled.shape(s, "the whole shape of " + name.value())));
                 }
             }
         }

@@ -314,7 +314,8 @@ final class DistReader {
                                 local.storage().record(),
                                 local.storage().fileOffset()
                                         + local.byteOffset()
-                                        + (first + i * count) * local.spec().dtype().byteWidth(),
+                                        + (first + i * count)
+                                                * local.spec().dtype().byteWidth(),
                                 false,
                                 storedName));
             }

@@ -25,13 +25,15 @@ import java.util.regex.Pattern;
 ///
 /// Such an entry has the shape of its parameter, or is a [FlattenedGrid] of it. Of the distributed optimizer so are
 /// `fully_reshardable` and `fully_sharded_model_space`. Its other ways to save, `dp_reshardable`
-/// (`fully_sharded_bucket_space` before) and `dp_zero_gather_scatter`, write flat buffers and are refused: what is where
+/// (`fully_sharded_bucket_space` before) and `dp_zero_gather_scatter`, write flat buffers and are refused: what is
+/// where
 /// in them is not in the files.
 ///
 /// @param byState for each state, the entries and their parameters
 record DistStates(SequencedMap<String, SequencedMap<String, String>> byState) {
     private static final Pattern OPTIMIZER = Pattern.compile("(?:chained_\\d{1,6}\\.|module\\.)*optimizer\\..+");
-    private static final Pattern PARAMETER_STATE = Pattern.compile(".*optimizer\\.distributed\\..*\\.param_state(?:/.*)?");
+    private static final Pattern PARAMETER_STATE =
+            Pattern.compile(".*optimizer\\.distributed\\..*\\.param_state(?:/.*)?");
     private static final Pattern STATE =
             Pattern.compile("(?:chained_(\\d{1,6})\\.)?optimizer\\.state\\.([A-Za-z0-9_]+)\\.(.+)");
     /// The master: of Megatron's other optimizers and `fully_sharded_model_space`, and of `fully_reshardable`.
@@ -80,7 +82,8 @@ record DistStates(SequencedMap<String, SequencedMap<String, String>> byState) {
     }
 
     private static Fault distributed(DcpMetadata metadata, String what) {
-        String way = metadata.objects().stream().anyMatch(o -> PARAMETER_STATE.matcher(o).matches())
+        String way = metadata.objects().stream()
+                        .anyMatch(o -> PARAMETER_STATE.matcher(o).matches())
                 ? "dp_zero_gather_scatter"
                 : "dp_reshardable (fully_sharded_bucket_space)";
         return OptimizerJoin.distributed(

@@ -67,7 +67,8 @@ record FlattenedGrid(Shape whole, Shape piece) {
             corner[dim] = run.offset().dim(dim) * piece.dim(dim);
         }
         List<Region> boxes = new ArrayList<>();
-        for (Region box : FlatBoxes.of(piece, run.offset().dim(ndim), run.shape().dim(ndim))) {
+        for (Region box :
+                FlatBoxes.of(piece, run.offset().dim(ndim), run.shape().dim(ndim))) {
             long[] offset = box.offset().toArray();
             Arrays.setAll(offset, dim -> offset[dim] + corner[dim]);
             boxes.add(new Region(Shape.of(offset), box.shape()));

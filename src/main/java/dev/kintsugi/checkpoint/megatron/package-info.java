@@ -13,7 +13,8 @@
 /// this package, so a family more is a file more. A tensor no rule names is refused.
 ///
 /// The optimizer's states are read too where each has the shape of its parameter, and go the way of the
-/// weights: `optimizer.state.*` of a dist checkpoint, also where the distributed optimizer flattened it, and the `optimizer` of legacy files, whose numbered
+/// weights: `optimizer.state.*` of a dist checkpoint, also where the distributed optimizer flattened it, and the
+/// `optimizer` of legacy files, whose numbered
 /// parameters [dev.kintsugi.checkpoint.megatron.MegatronFormat] names by order, shape and master. Flat buffers of
 /// the distributed optimizer are refused.
 ///

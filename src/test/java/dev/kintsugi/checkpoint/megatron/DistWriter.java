@@ -105,7 +105,9 @@ final class DistWriter {
         Map<String, Entry> states = new LinkedHashMap<>();
         entries.forEach((name, entry) -> {
             for (String state : List.of("exp_avg", "fp32_param")) {
-                states.put("optimizer.state." + state + "." + name, flattened("optimizer.state." + state + "." + name, entry));
+                states.put(
+                        "optimizer.state." + state + "." + name,
+                        flattened("optimizer.state." + state + "." + name, entry));
             }
         });
         entries.putAll(states);

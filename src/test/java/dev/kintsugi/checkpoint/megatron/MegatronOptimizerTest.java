@@ -185,7 +185,9 @@ class MegatronOptimizerTest {
         Map<String, Entry> states = new LinkedHashMap<>();
         writer.entries.forEach((name, entry) -> {
             for (String state : List.of("param", "exp_avg", "exp_avg_sq")) {
-                states.put("optimizer.state." + state + "." + name, new Entry(entry.shape(), new ArrayList<>(entry.chunks())));
+                states.put(
+                        "optimizer.state." + state + "." + name,
+                        new Entry(entry.shape(), new ArrayList<>(entry.chunks())));
             }
         });
         writer.entries.putAll(states);
