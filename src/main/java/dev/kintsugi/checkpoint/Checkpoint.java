@@ -24,6 +24,7 @@ import java.util.SequencedMap;
 /// @param holes tensors that are left out because missing ranks hold parts of them
 /// @param ignored entries of the directory that are not part of the model
 /// @param writtenBy the versions the files hint at, such as `torch 2.9 to 2.12`
+/// @param buffers the flat buffers of the ranks, where the framework lays parameters end to end
 /// @param resources the mapped files
 public record Checkpoint(
         String format,
@@ -39,6 +40,7 @@ public record Checkpoint(
         List<String> holes,
         List<String> ignored,
         Optional<String> writtenBy,
+        List<FlatBuffer> buffers,
         MappedFiles resources)
         implements AutoCloseable {
     public Checkpoint {
@@ -48,6 +50,41 @@ public record Checkpoint(
         notes = List.copyOf(notes);
         holes = List.copyOf(holes);
         ignored = List.copyOf(ignored);
+        buffers = List.copyOf(buffers);
+    }
+
+    /// A checkpoint without flat buffers.
+    public Checkpoint(
+            String format,
+            List<Path> directories,
+            int worldSize,
+            Optional<DeviceMesh> mesh,
+            List<ShardFile> files,
+            StateDict tensors,
+            Map<String, Layout> layouts,
+            SequencedMap<Integer, StateDict> ranks,
+            Optional<Path> sidecars,
+            List<String> notes,
+            List<String> holes,
+            List<String> ignored,
+            Optional<String> writtenBy,
+            MappedFiles resources) {
+        this(
+                format,
+                directories,
+                worldSize,
+                mesh,
+                files,
+                tensors,
+                layouts,
+                ranks,
+                sidecars,
+                notes,
+                holes,
+                ignored,
+                writtenBy,
+                List.of(),
+                resources);
     }
 
     /// A checkpoint of which no part is missing.

@@ -5,12 +5,17 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.stream.IntStream;
 
-/// The grid of ranks, row-major, with one named axis per mesh dim.
+/// The grid of ranks, row-major, with one named axis per mesh dim. A cell may have no rank: where Megatron spreads
+/// experts over other ranks than the rest, not every pair of coordinates is one.
 ///
 /// **Errors.** [IllegalArgumentException] if names, shape and ranks do not belong together or a rank occurs
 /// twice.
 public final class DeviceMesh {
+    /// What stands among the ranks where a cell has none.
+    public static final int NO_RANK = -1;
+
     private final List<String> dimNames;
     private final Shape shape;
     private final int[] ranks;
@@ -32,7 +37,8 @@ public final class DeviceMesh {
         if (ranks.length != shape.elementCount()) {
             throw new IllegalArgumentException("a mesh of " + shape + " has no " + ranks.length + " ranks");
         }
-        if (Arrays.stream(ranks).distinct().count() != ranks.length) {
+        long holes = Arrays.stream(ranks).filter(r -> r == NO_RANK).count();
+        if (Arrays.stream(ranks).filter(r -> r != NO_RANK).distinct().count() != ranks.length - holes) {
             throw new IllegalArgumentException("a rank stands twice in the mesh " + Arrays.toString(ranks));
         }
         List<String> names = new ArrayList<>(dimNames);
@@ -64,18 +70,39 @@ public final class DeviceMesh {
         return shape.ndim();
     }
 
-    /// Ranks in row-major order.
+    /// Ranks in row-major order, [#NO_RANK] where a cell has none.
     public int[] ranks() {
         return ranks.clone();
     }
 
+    /// How many ranks there are.
     public int size() {
-        return ranks.length;
+        return Math.toIntExact(Arrays.stream(ranks).filter(r -> r != NO_RANK).count());
+    }
+
+    /// The coordinates of the cells without a rank.
+    public List<int[]> holes() {
+        return IntStream.range(0, ranks.length)
+                .filter(position -> ranks[position] == NO_RANK)
+                .mapToObj(this::coordinateOfPosition)
+                .toList();
+    }
+
+    /// `pp=0 dp=1 tp=3`: one of the coordinates of this mesh.
+    public String text(int[] coordinate) {
+        List<String> parts = new ArrayList<>();
+        for (int dim = 0; dim < ndim(); dim++) {
+            parts.add(dimNames.get(dim) + "=" + coordinate[dim]);
+        }
+        return String.join(" ", parts);
     }
 
     /// Where `rank` stands: one index per mesh dim, or nothing if it is not on the mesh.
     public Optional<int[]> coordinate(int rank) {
-        if (rank >= 0 && rank < ranks.length && ranks[rank] == rank) {
+        if (rank < 0) {
+            return Optional.empty();
+        }
+        if (rank < ranks.length && ranks[rank] == rank) {
             return Optional.of(coordinateOfPosition(rank));
         }
         for (int position = 0; position < ranks.length; position++) {

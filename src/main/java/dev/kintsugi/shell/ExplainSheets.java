@@ -5,6 +5,7 @@ import dev.kintsugi.architecture.Origin;
 import dev.kintsugi.checkpoint.Checkpoint;
 import dev.kintsugi.checkpoint.Layout;
 import dev.kintsugi.checkpoint.Piece;
+import dev.kintsugi.checkpoint.ShardFile;
 import dev.kintsugi.tensor.Region;
 import java.util.ArrayList;
 import java.util.List;
@@ -24,11 +25,14 @@ final class ExplainSheets {
                 .fact("model", named.model().name())
                 .fact("tensor", named.name())
                 .fact("stored", stored)
+                .fact("own_name", layout.ownName())
                 .fact("dtype", layout.spec().dtype().name())
                 .fact("shape", layout.spec().shape())
                 .fact("steps", origin.map(Origin::steps).orElse(List.of()))
                 .rows("pieces")
                 .column("rank", "rank")
+                .column("coordinate", "coordinate")
+                .dataOnly()
                 .column("file", "file")
                 .column("record", "record")
                 .ifRoom()
@@ -37,11 +41,18 @@ final class ExplainSheets {
                 .column("region", "holds")
                 .column("note", "note")
                 .dataOnly()
+                .column("stored_name", "in the file as")
+                .dataOnly()
+                .column("part", "part")
+                .dataOnly()
                 .column("why", "why")
                 .dataOnly()
                 .column("status", "status")
                 .ifAny();
         sheet.line(named.name() + "  " + layout.spec() + ", " + layout.kind());
+        if (!layout.ownName().equals(stored)) {
+            sheet.line("  in Megatron  " + layout.ownName());
+        }
         if (!stored.equals(named.name())) {
             sheet.line("  in the files as  " + stored);
         }
@@ -62,16 +73,20 @@ final class ExplainSheets {
         }
         int width = layout.spec().dtype().byteWidth();
         PieceWhy why = PieceWhy.of(layout, checkpoint);
-        FileNames names = FileNames.of(layout.pieces().stream().map(Piece::file).toList());
-        layout.pieces().forEach(p -> row(sheet, p, names, width, why.of(p)));
+        FileNames names =
+                FileNames.of(checkpoint.files().stream().map(ShardFile::path).toList());
+        layout.pieces().forEach(p -> row(sheet, p, checkpoint, names, width, why.of(p)));
         absent.forEach(a -> sheet.row(
                 Optional.of(a.piece().rank()),
+                ShardSheets.coordinate(checkpoint, a.piece().rank()).orElse(""),
                 names.of(a.piece().file()),
                 "",
                 Optional.empty(),
                 a.piece().global().elementCount() * width,
                 region(a.piece().global()),
                 "",
+                Optional.empty(),
+                Optional.empty(),
                 why.of(a.piece()),
                 a.status()));
         whys(sheet, layout, names, why);
@@ -100,7 +115,7 @@ final class ExplainSheets {
         }
     }
 
-    private static void row(Sheet sheet, Piece piece, FileNames names, int width, String why) {
+    private static void row(Sheet sheet, Piece piece, Checkpoint checkpoint, FileNames names, int width, String why) {
         List<String> notes = new ArrayList<>();
         if (piece.replica()) {
             notes.add("replica");
@@ -110,12 +125,15 @@ final class ExplainSheets {
         }
         sheet.row(
                 piece.rank() < 0 ? Optional.empty() : Optional.of(piece.rank()),
+                ShardSheets.coordinate(checkpoint, piece.rank()).orElse(""),
                 names.of(piece.file()),
                 piece.record(),
                 piece.byteOffset(),
                 piece.global().elementCount() * width,
                 region(piece.global()),
                 String.join(", ", notes),
+                piece.cut().map(Piece.Cut::storedName),
+                piece.cut().flatMap(Piece.Cut::part).map(p -> Piece.Part.text(List.of(p))),
                 why,
                 "");
     }

@@ -123,7 +123,10 @@ final class Exports {
                         : errors.getFirst().subject() + " " + errors.getFirst().what(),
                 code == Code.K4010
                         ? "give its directory with --sidecars DIR, or write the names as they are with --keys as-is"
-                        : "mend the source or config.json, or write the names as they are with --keys as-is");
+                        : errors.getFirst()
+                                .next()
+                                .orElse("mend the source or config.json, or write the names as they are with --keys"
+                                        + " as-is"));
     }
 
     private static ExportOptions exportOptions(Model model, Invocation call) {

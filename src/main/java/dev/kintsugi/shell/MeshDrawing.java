@@ -9,6 +9,9 @@ import java.util.Set;
 /// A mesh as grids of rank numbers: the last dim runs to the right, the one before it down, the others a grid
 /// each. A rank that is not there has a `?` behind its number.
 final class MeshDrawing {
+    /// What stands in a cell without a rank.
+    static final String NO_RANK = "·";
+
     private MeshDrawing() {}
 
     static List<String> lines(DeviceMesh mesh, Set<Integer> absent) {
@@ -23,7 +26,7 @@ final class MeshDrawing {
             width = Math.max(width, label(rank, absent).length());
         }
         List<String> lines = new ArrayList<>();
-        int grids = mesh.size() / Math.max(1, rows * columns);
+        int grids = mesh.ranks().length / Math.max(1, rows * columns);
         for (int grid = 0; grid < grids; grid++) {
             if (ndim > 2) {
                 lines.add("  " + position(mesh, grid));
@@ -34,6 +37,9 @@ final class MeshDrawing {
     }
 
     private static String label(int rank, Set<Integer> absent) {
+        if (rank == DeviceMesh.NO_RANK) {
+            return NO_RANK;
+        }
         return rank + (absent.isEmpty() ? "" : absent.contains(rank) ? "?" : " ");
     }
 
@@ -55,6 +61,7 @@ final class MeshDrawing {
         String across = mesh.dimNames().get(ndim - 1);
         int label = ndim > 1 ? down.length() + 1 + Integer.toString(rows - 1).length() : 0;
         String margin = "  " + " ".repeat(label) + (label > 0 ? " " : "");
+        int[] ranks = mesh.ranks();
         String cell = "─".repeat(width + 2);
         lines.add(margin + " " + across + " →");
         lines.add(margin + "┌" + String.join("┬", Collections.nCopies(columns, cell)) + "┐");
@@ -65,7 +72,7 @@ final class MeshDrawing {
             }
             for (int column = 0; column < columns; column++) {
                 line.append(String.format(
-                        "│ %" + width + "s ", label(mesh.ranks()[first + row * columns + column], absent)));
+                        "│ %" + width + "s ", label(ranks[first + row * columns + column], absent)));
             }
             lines.add(line.append("│").toString());
         }

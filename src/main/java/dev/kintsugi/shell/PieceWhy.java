@@ -12,6 +12,7 @@ import dev.kintsugi.tensor.Shape;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Function;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -23,8 +24,14 @@ final class PieceWhy {
     private final Layout layout;
     private final Optional<DeviceMesh> mesh;
     private final List<Placement> placements;
+    private final Function<Integer, Optional<String>> coordinate;
 
-    private PieceWhy(Layout layout, Optional<DeviceMesh> mesh, List<Placement> placements) {
+    private PieceWhy(
+            Layout layout,
+            Optional<DeviceMesh> mesh,
+            List<Placement> placements,
+            Function<Integer, Optional<String>> coordinate) {
+        this.coordinate = coordinate;
         this.layout = layout;
         this.mesh = mesh;
         this.placements = placements;
@@ -36,7 +43,11 @@ final class PieceWhy {
             placement(text).ifPresent(placements::add);
         }
         boolean whole = placements.size() == layout.meshDims().size();
-        return new PieceWhy(layout, whole ? mesh(layout, checkpoint) : Optional.empty(), placements);
+        return new PieceWhy(
+                layout,
+                whole ? mesh(layout, checkpoint) : Optional.empty(),
+                placements,
+                rank -> ShardSheets.coordinate(checkpoint, rank));
     }
 
     private static Optional<Placement> placement(String text) {
@@ -94,6 +105,9 @@ final class PieceWhy {
     }
 
     private Optional<String> arithmetic(Piece piece) {
+        if (piece.cut().isPresent()) {
+            return Optional.empty();
+        }
         Optional<int[]> coordinate = mesh.flatMap(m -> m.coordinate(piece.rank()));
         if (mesh.isEmpty() || coordinate.isEmpty()) {
             return Optional.empty();
@@ -170,6 +184,9 @@ final class PieceWhy {
         if (layout.placements().stream().anyMatch(p -> p.startsWith("Flat"))) {
             return flat(piece);
         }
+        if (piece.cut().isPresent()) {
+            return cut(piece, piece.cut().get());
+        }
         String place = ExplainSheets.region(piece.global());
         return switch (layout.kind()) {
             case "plain" -> {
@@ -184,15 +201,26 @@ final class PieceWhy {
             case "chunks" -> ".metadata puts this chunk at " + place;
             case "safetensors chunks" -> "the header of its file puts it at " + place;
             case "whole" -> "one file holds it whole";
-            case "Megatron" ->
-                piece.global().shape().equals(layout.spec().shape())
-                        ? "not split: " + (one ? "one rank has it all" : "each of these ranks has all of it")
-                        : "Megatron cuts it along one dim: " + place;
-            case "Megatron gate|up" -> "cut out of linear_fc1, which holds the rows of gate and up together: " + place;
-            case "Megatron query groups" ->
-                "cut out of linear_qkv, which holds query, key and value rows group by group: " + place;
             default -> one ? "one piece: " + layout.kind() : layout.kind() + ": it has " + place;
         };
+    }
+
+    /// What Megatron cut it out of, and where its rank stands.
+    private String cut(Piece piece, Piece.Cut cut) {
+        String where = coordinate.apply(piece.rank()).map(c -> "at " + c + ", ").orElse("");
+        boolean whole = piece.global().shape().equals(layout.spec().shape());
+        String place = whole ? "all of it" : ExplainSheets.region(piece.global());
+        String from = cut.storedName();
+        return where
+                + switch (layout.kind()) {
+                    case "Megatron gate|up" -> "cut out of " + from + ", which has the rows of gate and up: " + place;
+                    case "Megatron query groups" ->
+                        cut.part()
+                                        .map(p -> Piece.Part.text(List.of(p)) + " in ")
+                                        .orElse("") + from + ", which has query, key and value rows group by group: "
+                                + place;
+                    default -> whole ? from + ", not split" : from + ": " + place;
+                };
     }
 
     /// ZeRO cuts a tensor as if it had one dim, so that a rank's run begins and ends within a row.

@@ -95,15 +95,7 @@ final class RankView implements Model {
             List<Piece> pieces =
                     layout.pieces().stream().filter(p -> p.rank() == rank).toList();
             if (local.has(name) && !pieces.isEmpty()) {
-                layouts.put(
-                        name,
-                        new Layout(
-                                layout.storedName(),
-                                layout.kind(),
-                                layout.spec(),
-                                layout.meshDims(),
-                                layout.placements(),
-                                pieces));
+                layouts.put(name, layout.withPieces(pieces));
             }
         });
         return new Checkpoint(

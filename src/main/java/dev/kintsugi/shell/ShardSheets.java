@@ -19,9 +19,15 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
+import java.util.function.Function;
 
 /// Reports about files, meshes and placements.
 final class ShardSheets {
+    private static final int MOST_HOLES = 8;
+    private static final int MOST_CUTS = 16;
+
     private ShardSheets() {}
 
     static Sheet shards(Model model, Checkpoint checkpoint) {
@@ -43,9 +49,7 @@ final class ShardSheets {
                 FileNames.of(checkpoint.files().stream().map(ShardFile::path).toList());
         for (ShardFile file : checkpoint.files()) {
             Object rank = file.rank().isPresent() ? (Object) (long) file.rank().getAsInt() : "";
-            String coordinate = file.rank().isPresent() && checkpoint.mesh().isPresent()
-                    ? coordinate(checkpoint.mesh().get(), file.rank().getAsInt())
-                    : "";
+            String coordinate = coordinate(checkpoint, file.rank().orElse(-1)).orElse("");
             sheet.row(
                     names.of(file.path()),
                     rank,
@@ -58,16 +62,9 @@ final class ShardSheets {
         return sheet;
     }
 
-    private static String coordinate(DeviceMesh mesh, int rank) {
-        Optional<int[]> at = mesh.coordinate(rank);
-        if (at.isEmpty()) {
-            return "";
-        }
-        List<String> parts = new ArrayList<>();
-        for (int dim = 0; dim < mesh.ndim(); dim++) {
-            parts.add(mesh.dimNames().get(dim) + "=" + at.get()[dim]);
-        }
-        return String.join(" ", parts);
+    /// Where `rank` stands: `pp=0 dp=0 tp=1`.
+    static Optional<String> coordinate(Checkpoint checkpoint, int rank) {
+        return checkpoint.mesh().flatMap(m -> m.coordinate(rank).map(m::text));
     }
 
     static Sheet mesh(Model model, Checkpoint checkpoint) {
@@ -81,13 +78,36 @@ final class ShardSheets {
         DeviceMesh mesh = checkpoint.mesh().get();
         sheet.fact("dims", mesh.dimNames());
         sheet.fact("sizes", Arrays.stream(mesh.shape().toArray()).boxed().toList());
-        sheet.fact("ranks", Arrays.stream(mesh.ranks()).boxed().toList());
+        sheet.fact(
+                "ranks",
+                Arrays.stream(mesh.ranks())
+                        .mapToObj(r -> r == DeviceMesh.NO_RANK ? Optional.empty() : Optional.of(r))
+                        .toList());
+        List<String> holes = mesh.holes().stream().map(mesh::text).toList();
+        sheet.fact("no_rank", holes);
         List<Integer> absent = ModelText.absentRanks(checkpoint);
         sheet.fact("missing_ranks", absent);
         sheet.line(model.name() + "  " + mesh + "  (" + mesh.size() + " ranks)");
         MeshDrawing.lines(mesh, Set.copyOf(absent)).forEach(sheet::line);
         if (!absent.isEmpty()) {
             sheet.line("  ? the file of rank " + Ranks.text(absent) + " is missing or damaged");
+        }
+        if (!holes.isEmpty()) {
+            sheet.line(MeshDrawing.NO_RANK + " no rank at "
+                    + String.join("; ", holes.subList(0, Math.min(MOST_HOLES, holes.size())))
+                    + (holes.size() > MOST_HOLES ? "; and " + (holes.size() - MOST_HOLES) + " more" : "")
+                    + ": nothing is missing, other ranks hold all of it");
+        }
+        Set<Integer> writers = new TreeSet<>();
+        checkpoint.files().forEach(f -> f.rank().ifPresent(writers::add));
+        List<Integer> silent = Arrays.stream(mesh.ranks())
+                .filter(r -> r != DeviceMesh.NO_RANK && !writers.contains(r))
+                .boxed()
+                .toList();
+        sheet.fact("without_file", silent);
+        if (!silent.isEmpty()) {
+            sheet.line((silent.size() == 1 ? "rank " : "ranks ") + Ranks.text(silent)
+                    + " wrote no file of the model: other ranks wrote what they hold");
         }
         return sheet;
     }
@@ -104,14 +124,26 @@ final class ShardSheets {
                 .column("locals", "local shapes")
                 .count("replicas", "replicas")
                 .count("trimmed_elements", "trimmed")
-                .count("missing_elements", "missing");
+                .count("missing_elements", "missing")
+                .column("own_name", "the framework's name")
+                .dataOnly()
+                .column("parts", "parts")
+                .dataOnly()
+                .column("coordinates", "coordinates")
+                .dataOnly()
+                .column("files", "files")
+                .dataOnly();
+        FileNames files =
+                FileNames.of(checkpoint.files().stream().map(ShardFile::path).toList());
         List<String> names = new ArrayList<>(layouts.keySet());
         Set<String> holes = Set.copyOf(checkpoint.holes());
         if (collapse) {
-            Collapsed.of(names, n -> facts(layouts, n)).forEach(group -> addRow(sheet, layouts, holes, group));
+            Collapsed.of(names, n -> facts(layouts, n))
+                    .forEach(group -> addRow(sheet, layouts, holes, group, checkpoint, files));
         } else {
-            names.forEach(n -> addRow(sheet, layouts, holes, new Collapsed.Group(n, List.of(n))));
+            names.forEach(n -> addRow(sheet, layouts, holes, new Collapsed.Group(n, List.of(n)), checkpoint, files));
         }
+        cuts(sheet, layouts, checkpoint, files);
         if (checkpoint.mesh().isPresent()) {
             sheet.line("mesh " + checkpoint.mesh().get());
         }
@@ -119,7 +151,12 @@ final class ShardSheets {
     }
 
     private static void addRow(
-            Sheet sheet, SequencedMap<String, Layout> layouts, Set<String> holes, Collapsed.Group group) {
+            Sheet sheet,
+            SequencedMap<String, Layout> layouts,
+            Set<String> holes,
+            Collapsed.Group group,
+            Checkpoint checkpoint,
+            FileNames files) {
         Layout layout = layouts.get(group.names().getFirst());
         if (layout == null) {
             return;
@@ -132,7 +169,69 @@ final class ShardSheets {
                 locals(layout),
                 replicas(layout),
                 trimmed(layout),
-                holes.contains(group.names().getFirst()) ? layout.missingElements() : 0L);
+                holes.contains(group.names().getFirst()) ? layout.missingElements() : 0L,
+                layout.ownName(),
+                parts(layout.pieces()),
+                distinct(layout, p -> coordinate(checkpoint, p.rank())),
+                distinct(layout, p -> Optional.of(files.of(p.file()))));
+    }
+
+    /// Of tensors that the framework names and cuts its own way: what it calls them, and who holds which part. Of the
+    /// ranks that hold some: where they stand, and in which file.
+    private static void cuts(
+            Sheet sheet, SequencedMap<String, Layout> layouts, Checkpoint checkpoint, FileNames files) {
+        Map<Integer, Set<String>> ranks = new TreeMap<>();
+        int lines = 0;
+        for (Map.Entry<String, Layout> entry : layouts.entrySet()) {
+            List<Piece> pieces = entry.getValue().pieces().stream()
+                    .filter(p -> p.cut().isPresent())
+                    .toList();
+            pieces.forEach(
+                    p -> ranks.computeIfAbsent(p.rank(), r -> new TreeSet<>()).add(files.of(p.file())));
+            if (!pieces.isEmpty() && lines++ < MOST_CUTS) {
+                sheet.below(
+                        entry.getKey() + " is in Megatron " + entry.getValue().ownName() + ": " + holders(pieces));
+            }
+        }
+        if (lines > MOST_CUTS) {
+            sheet.below("… and " + (lines - MOST_CUTS) + " more tensors; --format json has all");
+        }
+        ranks.entrySet().stream()
+                .limit(MOST_CUTS)
+                .forEach(e -> sheet.below("rank " + e.getKey()
+                        + coordinate(checkpoint, e.getKey())
+                                .map(c -> " at " + c)
+                                .orElse("") + ": "
+                        + String.join(", ", e.getValue())));
+        if (ranks.size() > MOST_CUTS) {
+            sheet.below("… and " + (ranks.size() - MOST_CUTS) + " more ranks; see: shards");
+        }
+    }
+
+    /// `query groups 0-1 of 4 on rank 0, query groups 2-3 of 4 on rank 1`, or the ranks alone.
+    private static String holders(List<Piece> pieces) {
+        Map<String, Set<Integer>> ranks = new LinkedHashMap<>();
+        pieces.stream().map(Piece::rank).distinct().forEach(rank -> {
+            String parts = parts(pieces.stream().filter(p -> p.rank() == rank).toList());
+            ranks.computeIfAbsent(parts, p -> new TreeSet<>()).add(rank);
+        });
+        List<String> texts = new ArrayList<>();
+        ranks.forEach((parts, of) -> texts.add(
+                (parts.isEmpty() ? "" : parts + " ") + "on rank" + (of.size() == 1 ? " " : "s ") + Ranks.text(of)));
+        return String.join(", ", texts);
+    }
+
+    private static String parts(List<Piece> pieces) {
+        return Piece.Part.text(pieces.stream()
+                .flatMap(p -> p.cut().flatMap(Piece.Cut::part).stream())
+                .toList());
+    }
+
+    private static List<String> distinct(Layout layout, Function<Piece, Optional<String>> fact) {
+        return layout.pieces().stream()
+                .flatMap(p -> fact.apply(p).stream())
+                .distinct()
+                .toList();
     }
 
     /// What tensors in one row have in common.

@@ -40,12 +40,20 @@ final class ShardVerbs {
                     "look",
                     "Lists the files: rank, mesh coordinate, tensors, bytes, modified, missing or damaged",
                     "shards actor",
-                    List.of(Parameter.optional("MODEL", ValueKind.MODEL)));
+                    List.of(Parameter.optional("MODEL", ValueKind.MODEL)),
+                    OptionSpec.flag(
+                            "ribbon",
+                            "draw each rank's flat buffers instead: a letter a parameter, with boundaries and"
+                                    + " padding"));
         }
 
         @Override
         Status run(Invocation call) {
             Model model = model(call);
+            if (call.has("ribbon")) {
+                RibbonSheet.of(model, checkpoint(model), call.console()).print(call.console());
+                return Status.DONE;
+            }
             ShardSheets.shards(model, checkpoint(model)).print(call.console());
             return Status.DONE;
         }

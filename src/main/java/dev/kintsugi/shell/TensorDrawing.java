@@ -20,7 +20,7 @@ import java.util.stream.Stream;
 /// index. Every cell stands for the element at its middle; padding that ranks hold beyond the tensor is drawn
 /// behind it as `/`, an element that nobody holds, for the rank that should is missing, as `?`.
 final class TensorDrawing {
-    private static final String LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    static final String LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     private static final int[] COLORS = {25, 130, 28, 90, 124, 30, 94, 54, 22, 166, 60, 100};
     /// Lines of a drawing of many rows, unless more are needed to show every piece.
     static final int MOST_ROWS = 16;
@@ -219,7 +219,7 @@ final class TensorDrawing {
     }
 
     /// `letters` with a colour for each run of equal ones.
-    private static String paint(String letters, Console console) {
+    static String paint(String letters, Console console) {
         StringBuilder text = new StringBuilder();
         int from = 0;
         for (int i = 1; i <= letters.length(); i++) {

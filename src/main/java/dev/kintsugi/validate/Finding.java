@@ -1,6 +1,7 @@
 package dev.kintsugi.validate;
 
 import dev.kintsugi.fault.Code;
+import java.util.Optional;
 
 /// One thing that is not as it should be, or worth knowing.
 ///
@@ -8,7 +9,8 @@ import dev.kintsugi.fault.Code;
 /// @param code the page that explains it
 /// @param subject the tensor or file
 /// @param what the evidence, with numbers
-public record Finding(Severity severity, Code code, String subject, String what) {
+/// @param next what to do about it, where that is not what one does about most
+public record Finding(Severity severity, Code code, String subject, String what, Optional<String> next) {
     /// What a finding means.
     public enum Severity {
         /// The output would not load, or would be wrong.
@@ -20,14 +22,19 @@ public record Finding(Severity severity, Code code, String subject, String what)
     }
 
     static Finding error(Code code, String subject, String what) {
-        return new Finding(Severity.ERROR, code, subject, what);
+        return new Finding(Severity.ERROR, code, subject, what, Optional.empty());
     }
 
     static Finding warning(Code code, String subject, String what) {
-        return new Finding(Severity.WARNING, code, subject, what);
+        return new Finding(Severity.WARNING, code, subject, what, Optional.empty());
     }
 
     static Finding note(Code code, String subject, String what) {
-        return new Finding(Severity.NOTE, code, subject, what);
+        return new Finding(Severity.NOTE, code, subject, what, Optional.empty());
+    }
+
+    /// The same with what to do about it.
+    Finding withNext(String next) {
+        return new Finding(severity, code, subject, what, Optional.of(next));
     }
 }

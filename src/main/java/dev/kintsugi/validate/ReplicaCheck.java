@@ -39,14 +39,14 @@ final class ReplicaCheck {
     }
 
     private Optional<Finding> compare(Layout layout) {
-        Map<Region, Integer> first = new LinkedHashMap<>();
+        Map<Region, Piece> first = new LinkedHashMap<>();
         for (Piece piece : layout.pieces()) {
-            Integer original = piece.global().isEmpty() ? null : first.putIfAbsent(piece.global(), piece.rank());
+            Piece original = piece.global().isEmpty() ? null : first.putIfAbsent(piece.global(), piece);
             if (original == null) {
                 continue;
             }
-            Optional<Tensor> one = local(original, layout, piece.global());
-            Optional<Tensor> other = local(piece.rank(), layout, piece.global());
+            Optional<Tensor> one = local(original, layout);
+            Optional<Tensor> other = local(piece, layout);
             if (one.isEmpty() || other.isEmpty()) {
                 continue;
             }
@@ -55,15 +55,20 @@ final class ReplicaCheck {
                 return Optional.of(Finding.error(
                         Code.K3008,
                         layout.storedName(),
-                        "ranks " + original + " and " + piece.rank() + " hold different values of " + piece.global()
-                                + ", from element " + difference.getAsLong() + " of it on"));
+                        "ranks " + original.rank() + " and " + piece.rank() + " hold different values of "
+                                + piece.global() + ", from element " + difference.getAsLong() + " of it on"));
             }
         }
         return Optional.empty();
     }
 
-    private Optional<Tensor> local(int rank, Layout layout, Region region) {
-        StateDict view = checkpoint.ranks().get(rank);
+    /// What `piece` is of; the local tensor of its rank where the framework cuts no tensors.
+    private Optional<Tensor> local(Piece piece, Layout layout) {
+        if (piece.cut().isPresent()) {
+            return Optional.of(piece.cut().get().elements());
+        }
+        Region region = piece.global();
+        StateDict view = checkpoint.ranks().get(piece.rank());
         if (view == null) {
             return Optional.empty();
         }

@@ -311,12 +311,19 @@ public final class Validation {
             }
             OptionalLong difference = Equality.firstDifference(tie.dropped(), tie.kept(), job);
             if (difference.isPresent()) {
+                boolean asked = model.options().tie() == HubOptions.Choice.YES;
                 findings.add(Finding.error(
-                        Code.K4004,
-                        tie.droppedName(),
-                        "differs from " + tie.keptName() + " from element " + difference.getAsLong()
-                                + " on, though config.json ties them: dropping it would lose it; keep both with"
-                                + " --tie-word-embeddings no"));
+                                Code.K4004,
+                                tie.droppedName(),
+                                "differs from " + tie.keptName() + " from element " + difference.getAsLong()
+                                        + " on, though "
+                                        + (asked ? "--tie-word-embedding says they are tied" : "config.json ties them")
+                                        + ": dropping it would lose it")
+                        .withNext(
+                                asked
+                                        ? "leave --tie-word-embedding out, so that the head is kept as config.json says"
+                                        : "keep both with --tie-word-embeddings no, or correct tie_word_embeddings in"
+                                                + " config.json"));
             }
         }
         boolean headBesideTie = model.options().tie() == HubOptions.Choice.NO

@@ -100,8 +100,9 @@ public final class Bench {
             case "start" -> start();
             case "merge" -> {
                 for (SampleModels.Sharding sharding : SampleModels.Sharding.values()) {
-                    merge(sharding);
+                    merge(sharding.name().toLowerCase(java.util.Locale.ROOT), checkpoint(sharding));
                 }
+                merge("megatron", megatron());
             }
             case "stats" -> compute("stats", List.of(model("a")), NUMPY_STATS);
             case "diff" -> compute("diff", List.of(model("a"), model("b")), NUMPY_DIFF);
@@ -170,9 +171,15 @@ public final class Bench {
         prompt.ifPresent(report::add);
     }
 
-    private void merge(SampleModels.Sharding sharding) throws IOException, InterruptedException {
-        Path source = checkpoint(sharding);
-        String name = "merge " + sharding.name().toLowerCase(java.util.Locale.ROOT) + " " + gigabytes + " GB";
+    /// Four tensor-parallel ranks and two stages.
+    private Path megatron() throws IOException {
+        Path path = rows.data().resolve("megatron-" + gigabytes);
+        MegatronWriter.write(path, layers());
+        return path;
+    }
+
+    private void merge(String layout, Path source) throws IOException, InterruptedException {
+        String name = "merge " + layout + " " + gigabytes + " GB";
         Path out = rows.data().resolve("out");
         List<String> command =
                 List.of(rows.launcher(), "merge", "--local_dir", source.toString(), "--target_dir", out.toString());

@@ -54,7 +54,7 @@ final class RankWriter {
         }
     }
 
-    private static void put(ZipOutputStream zip, String name, byte[] bytes) throws IOException {
+    static void put(ZipOutputStream zip, String name, byte[] bytes) throws IOException {
         CRC32 crc = new CRC32();
         crc.update(bytes);
         ZipEntry entry = new ZipEntry(name);
@@ -66,7 +66,7 @@ final class RankWriter {
         zip.closeEntry();
     }
 
-    private static void random(ZipOutputStream zip, String name, long count, long seed) throws IOException {
+    static void random(ZipOutputStream zip, String name, long count, long seed) throws IOException {
         byte[] block = block(Math.min(count, CHUNK), seed);
         CRC32 crc = new CRC32();
         for (long at = 0; at < count; at += CHUNK) {
@@ -197,7 +197,7 @@ final class RankWriter {
         out.tuple().op('u').op('b').op('q').op(MESH_MEMO);
     }
 
-    private static void tensor(Pickler out, String storage, String key, long[] shape) {
+    static void tensor(Pickler out, String storage, String key, long[] shape) {
         long count = 1;
         for (long dim : shape) {
             count *= dim;

@@ -201,6 +201,20 @@ class ExportOptionsTest {
         assertEquals(List.of("in"), names(scratch));
     }
 
+    /// verl drops such a head and says nothing.
+    @Test
+    void aHeadThatDiffersFromTheEmbeddingIsNotDroppedForAFlag() throws IOException {
+        Path source = Golden.resource("megatron/verl_qwen2_tp2_pp2/input");
+        Transcript.Result refused = merge(source, scratch.resolve("out"), "--tie-word-embedding");
+        assertEquals(Status.REFUSED, refused.status());
+        assertTrue(refused.err().contains("lm_head.weight differs from model.embed_tokens.weight"), refused.err());
+        assertTrue(refused.err().contains("try: leave --tie-word-embedding out"), refused.err());
+        assertEquals(List.of(), names(scratch));
+        Transcript.Result kept = merge(source, scratch.resolve("out"), "");
+        assertEquals(Status.DONE, kept.status(), kept.err());
+        assertTrue(Golden.read(scratch.resolve("out/model.safetensors")).containsKey("lm_head.weight"));
+    }
+
     @Test
     void anUntiedHeadThatConfigTiesIsKeptOnlyWhenAsked() throws IOException {
         Path source = Golden.resource("fsdp/tied_2/ckpt");

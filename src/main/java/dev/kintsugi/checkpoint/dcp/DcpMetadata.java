@@ -30,11 +30,14 @@ import java.util.Set;
 /// @param objects names of entries that are no tensors
 /// @param paths the keys that lead to an entry, where the planner flattened nested dicts
 /// @param objectPlaces where each of `objects` that is stored lies, its box empty of meaning
+/// @param flattened the whole shapes of tensors that Megatron saved as flattened pieces: their entries have an axis of
+/// as many cells as there are pieces along each dim, and behind them one of the elements of a piece
 public record DcpMetadata(
         SequencedMap<String, Entry> tensors,
         List<String> objects,
         Map<String, List<String>> paths,
-        Map<String, StoredChunk> objectPlaces) {
+        Map<String, StoredChunk> objectPlaces,
+        Map<String, Shape> flattened) {
     private static final Set<String> ROOTS = Set.of(
             "torch.distributed.checkpoint.metadata.Metadata",
             "megatron.core.dist_checkpointing.strategies.torch.MCoreMetadata");
@@ -97,7 +100,21 @@ public record DcpMetadata(
                                 new StoredChunk(Region.whole(Shape.SCALAR), s.file(), s.byteOffset(), s.byteCount())));
             }
         }
-        return new DcpMetadata(tensors, objects, paths(fields), places);
+        return new DcpMetadata(tensors, objects, paths(fields), places, flattened(fields));
+    }
+
+    private static Map<String, Shape> flattened(Dict fields) {
+        Map<String, Shape> shapes = new HashMap<>();
+        if (Pickled.field(fields, "mcore_data").orElse(PickleValue.None.INSTANCE) instanceof Dict data) {
+            for (int i = 0; i < data.size(); i++) {
+                if (data.keys().get(i) instanceof Text name && data.values().get(i) instanceof Dict about) {
+                    Pickled.field(about, "nd_reformulated_orig_global_shape")
+                            .ifPresent(s ->
+                                    shapes.put(name.value(), Pickled.shape(s, "the whole shape of " + name.value())));
+                }
+            }
+        }
+        return shapes;
     }
 
     private static Dict dict(PickleValue value) {

@@ -1,6 +1,7 @@
 package dev.kintsugi.checkpoint.deepspeed;
 
 import dev.kintsugi.checkpoint.Checkpoint;
+import dev.kintsugi.checkpoint.FlatBuffer;
 import dev.kintsugi.checkpoint.JoinedTensor;
 import dev.kintsugi.checkpoint.Layout;
 import dev.kintsugi.checkpoint.MappedFiles;
@@ -37,6 +38,7 @@ final class Opening {
     private final MappedFiles mapped;
     private final List<String> notes;
     private final List<String> ignored;
+    private final List<FlatBuffer> buffers = new ArrayList<>();
 
     Opening(TagStates tag, OpenOptions options, Job job, MappedFiles mapped) {
         this.tag = tag;
@@ -91,6 +93,7 @@ final class Opening {
         }
         ModelJoin join = new ModelJoin(ranks.worldSize(), ranks.masterDtype());
         SequencedMap<String, List<Slice>> slices = ranks.masters(groups);
+        buffers.addAll(ranks.buffers(groups));
         for (int group = 0; group < groups.size(); group++) {
             String placement = ranks.split() ? "Flat" : "Flat(group " + group + ")";
             groups.get(group)
@@ -278,6 +281,7 @@ final class Opening {
                 List.copyOf(join.holes().keySet()),
                 ignored,
                 tag.model().version().map(v -> "DeepSpeed " + v),
+                buffers,
                 mapped);
     }
 }

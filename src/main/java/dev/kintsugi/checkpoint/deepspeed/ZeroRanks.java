@@ -1,5 +1,6 @@
 package dev.kintsugi.checkpoint.deepspeed;
 
+import dev.kintsugi.checkpoint.FlatBuffer;
 import dev.kintsugi.checkpoint.Ranks;
 import dev.kintsugi.checkpoint.deepspeed.FlatRun.Part;
 import dev.kintsugi.checkpoint.deepspeed.FlatRun.Slice;
@@ -100,27 +101,36 @@ record ZeroRanks(int worldSize, SortedMap<Integer, OptimizerStates> byRank, List
 
     /// Which slices of the masters make each parameter of `groups`.
     SequencedMap<String, List<Slice>> masters(List<SequencedMap<String, Shape>> groups) {
-        return slices(
-                groups,
-                (state, index) -> Optional.of(
-                        Stored.of(state.rank(), state.file(), state.flats().get(index))));
+        return slices(groups, this::master);
     }
 
     /// Which slices of other buffers, laid out as the masters, make each parameter of `groups`. A buffer may
     /// be longer than its master.
     SequencedMap<String, List<Slice>> slices(
             List<SequencedMap<String, Shape>> groups, BiFunction<OptimizerStates, Integer, Optional<Stored>> buffer) {
+        List<FlatRun> runs = runs(groups, buffer);
+        return split() ? FlatLayout.split(groups, runs) : FlatLayout.partitioned(groups, runs, worldSize);
+    }
+
+    /// What lies where in the masters' buffers, where [#masters] finds no fault in them.
+    List<FlatBuffer> buffers(List<SequencedMap<String, Shape>> groups) {
+        List<FlatRun> runs = runs(groups, this::master);
+        return split() ? FlatBuffers.split(groups, runs) : FlatBuffers.partitioned(groups, runs);
+    }
+
+    private Optional<Stored> master(OptimizerStates state, int index) {
+        return Optional.of(Stored.of(state.rank(), state.file(), state.flats().get(index)));
+    }
+
+    /// Stage 3: one run per rank; else one per group.
+    private List<FlatRun> runs(
+            List<SequencedMap<String, Shape>> groups, BiFunction<OptimizerStates, Integer, Optional<Stored>> buffer) {
         List<FlatRun> runs = new ArrayList<>();
-        if (split()) {
-            for (int rank = 0; rank < worldSize; rank++) {
-                runs.add(runOfRank(rank, groups, buffer));
-            }
-            return FlatLayout.split(groups, runs);
+        int count = split() ? worldSize : flatCount();
+        for (int i = 0; i < count; i++) {
+            runs.add(split() ? runOfRank(i, groups, buffer) : runOfGroup(i, groups, buffer));
         }
-        for (int group = 0; group < flatCount(); group++) {
-            runs.add(runOfGroup(group, groups, buffer));
-        }
-        return FlatLayout.partitioned(groups, runs, worldSize);
+        return runs;
     }
 
     private FlatRun runOfRank(

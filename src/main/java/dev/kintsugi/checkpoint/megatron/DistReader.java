@@ -35,6 +35,8 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.SequencedMap;
 import java.util.Set;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /// Reads the weights of a `torch_dist` checkpoint.
 ///
@@ -43,6 +45,8 @@ import java.util.Set;
 final class DistReader {
     private static final List<String> STACKS = List.of("decoder.layers.", ".mlp.experts.experts.");
     private static final String COMMON_STATE = "common_state/";
+    private static final Pattern RANDOM_STATE =
+            Pattern.compile("rng_state/shard_[0-9.]+_(\\d{1,7})\\.(\\d{1,7})(?:\\.\\d+)?");
 
     private final Path directory;
     private final Names names;
@@ -84,6 +88,17 @@ final class DistReader {
         return ignored;
     }
 
+    /// The highest rank of whose files the metadata tells, 0 where it tells of none.
+    int highestRank() {
+        return metadata.tensors().values().stream()
+                .flatMap(e -> e.chunks().stream())
+                .map(StoredChunk::file)
+                .distinct()
+                .mapToInt(f -> DcpReader.rank(f).orElse(0))
+                .max()
+                .orElse(0);
+    }
+
     /// The files; to be asked after [#read].
     List<ShardFile> shardFiles() {
         return reader.shardFiles(tensorsPerFile);
@@ -120,11 +135,23 @@ final class DistReader {
         return Pickled.dict(root).map(d -> new Common(d, new TorchReader(file, OptionalInt.empty()), path));
     }
 
-    /// The `args` of the job.
+    /// The `args` of the job, or what else tells how its ranks stood.
     TrainingArgs args() {
         return common().flatMap(c -> c.entries().get("args"))
                 .map(TrainingArgs::of)
-                .orElse(TrainingArgs.UNKNOWN);
+                .orElseGet(this::argsOfRandomStates);
+    }
+
+    /// The states of random numbers have a place each in a grid of stages and tensor-parallel ranks, which their names
+    /// tell: `rng_state/shard_0.1_2.2`.
+    private TrainingArgs argsOfRandomStates() {
+        for (String object : metadata.objects()) {
+            Matcher matcher = RANDOM_STATE.matcher(object);
+            if (matcher.matches()) {
+                return TrainingArgs.ofSizes(Long.parseLong(matcher.group(1)), Long.parseLong(matcher.group(2)));
+            }
+        }
+        return TrainingArgs.UNKNOWN;
     }
 
     /// The weights.
@@ -181,6 +208,8 @@ final class DistReader {
     private final class Stack {
         private final String storedName;
         private final Entry entry;
+        private final Optional<FlattenedGrid> flattened;
+        private final Shape whole;
         private final String canonical;
         private final List<Integer> insertions = new ArrayList<>();
         private final int axes;
@@ -198,7 +227,9 @@ final class DistReader {
                 }
             }
             this.axes = insertions.size();
-            Shape shape = entry.spec().shape();
+            this.flattened = FlattenedGrid.of(metadata, storedName);
+            this.whole = flattened.map(FlattenedGrid::whole).orElse(entry.spec().shape());
+            Shape shape = whole;
             if (entry.spec().elementCount() == 0) {
                 throw new Fault(
                         Code.K3005,
@@ -223,7 +254,7 @@ final class DistReader {
                     add(chunk);
                 }
             }
-            Shape outer = Shape.of(Arrays.copyOf(entry.spec().shape().toArray(), axes));
+            Shape outer = Shape.of(Arrays.copyOf(whole.toArray(), axes));
             if (buckets.size() != outer.elementCount()) {
                 throw new Fault(
                         Code.K3005,
@@ -247,8 +278,21 @@ final class DistReader {
                         "copy .metadata again, or open an earlier step");
             }
             StridedTensor local = reader.read(chunk);
-            Shape offset = chunk.region().offset();
-            Shape extent = chunk.region().shape();
+            if (flattened.isEmpty()) {
+                add(chunk, local, chunk.region(), 0);
+                return;
+            }
+            long first = 0;
+            for (Region box : flattened.get().boxes(chunk.region())) {
+                add(chunk, local, box, first);
+                first += box.elementCount();
+            }
+        }
+
+        /// Adds the elements of `local` from `first` on, which fill `box`.
+        private void add(StoredChunk chunk, StridedTensor local, Region box, long first) {
+            Shape offset = box.offset();
+            Shape extent = box.shape();
             Region region = new Region(
                     Shape.of(Arrays.copyOfRange(offset.toArray(), axes, offset.ndim())),
                     Shape.of(Arrays.copyOfRange(extent.toArray(), axes, extent.ndim())));
@@ -264,14 +308,16 @@ final class DistReader {
                 buckets.computeIfAbsent(Shape.of(index), k -> new ArrayList<>())
                         .add(new Part(
                                 region,
-                                FlatSlice.of(local, i * count, region.shape()),
+                                FlatSlice.of(local, first + i * count, region.shape()),
                                 DcpReader.rank(chunk.file()).orElse(-1),
                                 reader.path(chunk.file()),
                                 local.storage().record(),
                                 local.storage().fileOffset()
                                         + local.byteOffset()
-                                        + i * count * local.spec().dtype().byteWidth(),
-                                false));
+                                        + (first + i * count)
+                                                * local.spec().dtype().byteWidth(),
+                                false,
+                                storedName));
             }
         }
 

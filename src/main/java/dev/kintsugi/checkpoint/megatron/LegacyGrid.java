@@ -6,6 +6,7 @@ import dev.kintsugi.fault.Limit;
 import dev.kintsugi.sharding.DeviceMesh;
 import dev.kintsugi.tensor.Shape;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -218,17 +219,19 @@ record LegacyGrid(List<Place> places, int tp, int pp, int ep, int etp) {
         return numbers.size();
     }
 
-    /// Stages, expert- and tensor-parallel ranks as a mesh, where the files fill one in their order.
+    /// Stages, expert- and tensor-parallel ranks as a mesh, with the numbers of the files. `dp` is 1: one rank writes
+    /// for
+    /// all that hold the same.
     Optional<DeviceMesh> mesh() {
-        if (places.size() != pp * ep * tp) {
+        Shape shape = ep > 1 ? Shape.of(pp, 1, ep, tp) : Shape.of(pp, 1, tp);
+        if (shape.elementCount() > Limit.RANKS.value()) {
             return Optional.empty();
         }
-        int[] ranks = new int[places.size()];
+        int[] ranks = new int[Math.toIntExact(shape.elementCount())];
+        Arrays.fill(ranks, DeviceMesh.NO_RANK);
         places.forEach(p -> ranks[(p.pp() * ep + p.ep()) * tp + p.tp()] = p.rank());
-        return Optional.of(
-                ep > 1
-                        ? DeviceMesh.of(List.of("pp", "ep", "tp"), Shape.of(pp, ep, tp), ranks)
-                        : DeviceMesh.of(List.of("pp", "tp"), Shape.of(pp, tp), ranks));
+        List<String> dims = ep > 1 ? List.of("pp", "dp", "ep", "tp") : List.of("pp", "dp", "tp");
+        return Optional.of(DeviceMesh.of(dims, shape, ranks));
     }
 
     static Fault damaged(String what) {

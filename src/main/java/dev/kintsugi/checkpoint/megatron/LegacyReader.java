@@ -27,8 +27,7 @@ import java.util.function.Predicate;
 final class LegacyReader {
     private static final NamePattern LAYER = new NamePattern("decoder.layers.{layer}.{any}");
     private static final NamePattern ROUTER = new NamePattern("decoder.layers.{layer}.mlp.router.weight");
-    private static final NamePattern EXPERT =
-            new NamePattern("decoder.layers.{layer}.mlp.experts.experts.{expert}.{any}");
+    static final NamePattern EXPERT = new NamePattern("decoder.layers.{layer}.mlp.experts.experts.{expert}.{any}");
 
     private final LegacyGrid grid;
     private final ModelConfig config;
@@ -121,6 +120,7 @@ final class LegacyReader {
             List<Integer> layers = offsets.get(place.rank());
             for (int chunk = 0; chunk < layers.size(); chunk++) {
                 int firstLayer = layers.get(chunk);
+                String prefix = place.shard().prefix(chunk);
                 chunks.apply(place).get(chunk).forEach((stored, tensor) -> {
                     String canonical = names.canonical(stored);
                     SequencedMap<String, StridedTensor> single = names.ofExperts(canonical)
@@ -128,7 +128,7 @@ final class LegacyReader {
                             .orElseGet(() -> new LinkedHashMap<>(Map.of(canonical, tensor)));
                     single.forEach((local, view) -> byName.computeIfAbsent(
                                     global(local, firstLayer, place.ep() * localExperts), n -> new ArrayList<>())
-                            .add(new Held(place, stored, view)));
+                            .add(new Held(place, prefix + stored, view)));
                 });
             }
         }
@@ -321,7 +321,8 @@ final class LegacyReader {
                 tensor.storage().fileOffset()
                         + tensor.byteOffset()
                         + skipped * tensor.spec().dtype().byteWidth(),
-                replica);
+                replica,
+                held.storedName());
     }
 
     private List<String> meshDims(boolean expert) {

@@ -80,6 +80,11 @@ record LegacyShard(
                 flattening.ignored);
     }
 
+    /// What tells the names of virtual stage `chunk` apart from those of others; nothing where there is one.
+    String prefix(int chunk) {
+        return chunks.size() == 1 ? "" : "model" + chunk + ".";
+    }
+
     private static void checkVersion(Dict root) {
         double version = switch (Pickled.field(root, "checkpoint_version").orElse(PickleValue.None.INSTANCE)) {
             case PickleValue.Real real -> real.value();

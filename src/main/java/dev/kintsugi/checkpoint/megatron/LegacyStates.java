@@ -116,7 +116,7 @@ record LegacyStates(
     }
 
     private static Fault distributed(String place) {
-        return OptimizerJoin.refused(
+        return OptimizerJoin.distributed(
                 place + ": the state of Megatron's distributed optimizer",
                 "it is flat buffers split over data-parallel ranks, and what is where in them is not in the files");
     }

@@ -150,11 +150,7 @@ final class Mapping {
         for (int i = 0; i < rows.size(); i++) {
             JoinedTensor joined = rows.get(i).isEmpty()
                     ? joined(tensor, rule, whole, pieces(tensor))
-                    : joined(
-                            tensor,
-                            rule,
-                            RowsTensor.of(whole, rows.get(i)),
-                            pieces(tensor, rows.get(i), rule.rows() == Rule.RowOrder.VOCABULARY));
+                    : joined(tensor, rule, RowsTensor.of(whole, rows.get(i)), pieces(tensor, rows.get(i), rule.rows()));
             if (results.put(targets.get(i), joined) != null) {
                 throw new Fault(
                         Code.K4013,
@@ -174,7 +170,16 @@ final class Mapping {
             placements.add(placement(rule));
         }
         TensorSpec spec = whole.spec();
-        return new JoinedTensor(whole, new Layout(tensor.storedName(), kind(rule), spec, meshDims, placements, pieces));
+        return new JoinedTensor(
+                whole, new Layout(
+                        tensor.storedName(),
+                        tensor.name(),
+                        kind(rule),
+                        spec,
+                        meshDims,
+                        placements,
+                        pieces,
+                        List.of()));
     }
 
     private static String kind(Rule rule) {
@@ -197,12 +202,17 @@ final class Mapping {
         return tensor.parts().stream().map(Part::piece).toList();
     }
 
-    private static List<Piece> pieces(MegatronTensor tensor, List<Rows> rows, boolean rest) {
+    private static List<Piece> pieces(MegatronTensor tensor, List<Rows> rows, Rule.RowOrder order) {
         List<Piece> pieces = new ArrayList<>();
+        boolean rest = order == Rule.RowOrder.VOCABULARY;
         long at = 0;
-        for (Rows range : rows) {
+        for (int i = 0; i < rows.size(); i++) {
+            Rows range = rows.get(i);
+            Optional<Piece.Part> name = order == Rule.RowOrder.QUERY_GROUPS
+                    ? Optional.of(new Piece.Part("query group", i, rows.size()))
+                    : Optional.empty();
             for (Part part : tensor.parts()) {
-                part.piece(range.first(), range.count(), at, rest).ifPresent(pieces::add);
+                part.piece(range.first(), range.count(), at, rest, name).ifPresent(pieces::add);
             }
             at += range.count();
         }

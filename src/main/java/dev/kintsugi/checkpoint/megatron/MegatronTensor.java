@@ -4,11 +4,13 @@ import dev.kintsugi.checkpoint.Piece;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.sharding.AssembledTensor;
 import dev.kintsugi.sharding.Chunk;
+import dev.kintsugi.sharding.FlatSlice;
 import dev.kintsugi.tensor.Region;
 import dev.kintsugi.tensor.Shape;
 import dev.kintsugi.tensor.Tensor;
 import dev.kintsugi.tensor.TensorSpec;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 
@@ -38,7 +40,17 @@ record MegatronTensor(
     /// A piece as a file holds it.
     ///
     /// **Shape.** `local` has the shape of `region`. **Units.** `byteOffset` in bytes from the start of `file`.
-    record Part(Region region, Tensor local, int rank, Path file, String record, long byteOffset, boolean replica) {
+    ///
+    /// @param storedName what the file calls the tensor it is a piece of
+    record Part(
+            Region region,
+            Tensor local,
+            int rank,
+            Path file,
+            String record,
+            long byteOffset,
+            boolean replica,
+            String storedName) {
         Part {
             if (!local.spec().shape().equals(region.shape())) {
                 throw new IllegalArgumentException(local.spec() + " does not fill " + region);
@@ -46,11 +58,30 @@ record MegatronTensor(
         }
 
         Piece piece() {
-            return new Piece(rank, file, record, byteOffset, region, 0, replica);
+            return piece(region, local, 0, 0, Optional.empty());
+        }
+
+        private Piece piece(Region global, Tensor elements, long skipped, long trimmed, Optional<Piece.Part> part) {
+            return new Piece(
+                    rank,
+                    file,
+                    record,
+                    byteOffset + skipped * local.spec().dtype().byteWidth(),
+                    global,
+                    trimmed,
+                    replica,
+                    Optional.of(new Piece.Cut(storedName, part, elements)));
+        }
+
+        Part asReplica() {
+            return new Part(region, local, rank, file, record, byteOffset, true, storedName);
         }
 
         /// The part of this piece in rows `[first, first + count)`, which begin at row `at` of another tensor.
-        Optional<Piece> piece(long first, long count, long at, boolean rest) {
+        ///
+        /// @param rest whether what is left of the piece is padding
+        /// @param part what of the stored tensor they are
+        Optional<Piece> piece(long first, long count, long at, boolean rest, Optional<Piece.Part> part) {
             long from = Math.max(first, region.offset().dim(0));
             long to = Math.min(first + count, region.end(0));
             if (to <= from) {
@@ -61,15 +92,18 @@ record MegatronTensor(
             long skipped = (from - region.offset().dim(0)) * rowElements;
             Region global = new Region(region.offset().with(0, at + from - first), shape.with(0, to - from));
             long trimmed = rest ? (region.end(0) - to) * rowElements : 0;
-            return Optional.of(new Piece(
-                    rank,
-                    file,
-                    record,
-                    byteOffset + skipped * local.spec().dtype().byteWidth(),
-                    global,
-                    trimmed,
-                    replica));
+            Tensor elements = FlatSlice.of(local, skipped, global.shape());
+            return Optional.of(piece(global, elements, skipped, trimmed, part));
         }
+    }
+
+    /// The same, of which more is known: that it lies on rank `placement` of the mesh dim `meshDim`.
+    MegatronTensor on(String meshDim, String placement) {
+        List<String> dims = new ArrayList<>(meshDims);
+        dims.add(meshDim);
+        List<String> places = new ArrayList<>(placements);
+        places.add(placement);
+        return new MegatronTensor(name, storedName, spec, parts, dims, places);
     }
 
     /// The whole. **Errors.** [Fault] `K3005` if the parts do not tile it, `K3003` if they are of several

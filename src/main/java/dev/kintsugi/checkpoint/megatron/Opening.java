@@ -15,7 +15,6 @@ import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.io.MappedFile;
 import dev.kintsugi.sharding.DeviceMesh;
-import dev.kintsugi.tensor.Shape;
 import dev.kintsugi.tensor.StateDict;
 import dev.kintsugi.tensor.Tensor;
 import dev.kintsugi.torch.Pickled;
@@ -112,7 +111,35 @@ final class Opening {
         TrainingArgs args = distArgs(steps.getFirst(), reader);
         ModelConfig config = ModelConfig.of(sidecars, args);
         Family family = Family.load(config.modelType());
-        return weights(config, args, family, kept(family, reader.read(job)), false);
+        return weights(config, args, family, placed(kept(family, reader.read(job)), mesh(reader, args)), false);
+    }
+
+    /// `tensors` with what the places of their ranks tell: stage and expert-parallel rank.
+    private static List<MegatronTensor> placed(List<MegatronTensor> tensors, Optional<DeviceMesh> mesh) {
+        return mesh.isEmpty()
+                ? tensors
+                : tensors.stream().map(t -> placed(t, mesh.get())).toList();
+    }
+
+    private static MegatronTensor placed(MegatronTensor tensor, DeviceMesh mesh) {
+        MegatronTensor placed = tensor;
+        for (int dim = 0; dim < mesh.ndim(); dim++) {
+            int at = dim;
+            String name = mesh.dimNames().get(dim);
+            boolean tells = name.equals("pp")
+                    || name.equals("ep")
+                            && LegacyReader.EXPERT.match(tensor.name()).isPresent();
+            List<Integer> places = tensor.parts().stream()
+                    .map(p -> mesh.coordinate(p.rank()).map(c -> c[at]).orElse(-1))
+                    .distinct()
+                    .toList();
+            if (tells && mesh.shape().dim(dim) > 1 && places.size() == 1 && places.getFirst() >= 0) {
+                placed = placed.on(
+                        name + "=" + mesh.shape().dim(dim),
+                        (name.equals("pp") ? "Stage(" : "Rank(") + places.getFirst() + ")");
+            }
+        }
+        return placed;
     }
 
     private List<MegatronTensor> kept(Family family, List<MegatronTensor> tensors) {
@@ -131,10 +158,10 @@ final class Opening {
             String format,
             SequencedMap<String, JoinedTensor> joined,
             List<String> ignored) {
-        List<ShardFile> files = reader.shardFiles();
-        int world = files.stream().mapToInt(f -> f.rank().orElse(0)).max().orElse(0) + 1;
+        Optional<DeviceMesh> mesh = mesh(reader, args);
+        int world = mesh.map(DeviceMesh::size).orElse(reader.highestRank() + 1);
         return checkpoint(
-                format, world, mesh(args, world), files, joined, new LinkedHashMap<>(), ignored, reader.writtenBy());
+                format, world, mesh, reader.shardFiles(), joined, new LinkedHashMap<>(), ignored, reader.writtenBy());
     }
 
     private Optional<OptimizerCheckpoint> distOptimizer() {
@@ -150,7 +177,8 @@ final class Opening {
                     common.map(c -> DistStates.steps(c, parts)).orElseGet(List::of);
             Set<String> stepped = new LinkedHashSet<>();
             states.byState().forEach((state, parameters) -> {
-                List<MegatronTensor> tensors = kept(weights.family(), reader.read(parameters, job));
+                List<MegatronTensor> tensors =
+                        placed(kept(weights.family(), reader.read(parameters, job)), mesh(reader, weights.args()));
                 join.add(state, tensors);
                 for (MegatronTensor tensor : tensors) {
                     int chain = states.chain(tensor.storedName());
@@ -187,15 +215,8 @@ final class Opening {
         return Files.isRegularFile(config) ? TrainingArgs.of(JsonFile.read(config)) : reader.args();
     }
 
-    /// The order of ranks Megatron uses unless told otherwise: tensor-parallel ranks are neighbours,
-    /// stages far.
-    private static Optional<DeviceMesh> mesh(TrainingArgs args, int world) {
-        long tp = args.tensorParallel().orElse(1L);
-        long pp = args.pipelineParallel().orElse(1L);
-        if (args.equals(TrainingArgs.UNKNOWN) || tp > world || pp > world || world % (tp * pp) != 0) {
-            return Optional.empty();
-        }
-        return Optional.of(DeviceMesh.dense(List.of("pp", "dp", "tp"), Shape.of(pp, world / (tp * pp), tp)));
+    private static Optional<DeviceMesh> mesh(DistReader reader, TrainingArgs args) {
+        return RankOrder.of(args, reader.highestRank()).flatMap(RankOrder::mesh);
     }
 
     private LegacyGrid grid() {
@@ -296,7 +317,7 @@ final class Opening {
             List<SequencedMap<String, StridedTensor>> chunks = place.shard().chunks();
             SequencedMap<String, Tensor> locals = new LinkedHashMap<>();
             for (int i = 0; i < chunks.size(); i++) {
-                String prefix = chunks.size() == 1 ? "" : "model" + i + ".";
+                String prefix = place.shard().prefix(i);
                 chunks.get(i).forEach((name, tensor) -> locals.put(prefix + name, tensor));
             }
             views.put(place.rank(), StateDict.of(locals));

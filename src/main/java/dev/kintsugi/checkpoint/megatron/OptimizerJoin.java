@@ -72,6 +72,16 @@ final class OptimizerJoin {
         return List.copyOf(parameters);
     }
 
+    /// A refusal of what the distributed optimizer keeps to itself.
+    static Fault distributed(String what, String why) {
+        return new Fault(
+                Code.K4012,
+                what,
+                why,
+                "open the model without its optimizer, or load it with the Megatron-LM that wrote it and save it as"
+                        + " torch_dist with --dist-ckpt-optim-fully-reshardable");
+    }
+
     static Fault refused(String what, String why) {
         return new Fault(Code.K4012, what, why, "open the model without its optimizer");
     }

@@ -69,9 +69,7 @@ final class TiedHead {
                     throw contradiction(EMBEDDING + " is " + tensor.spec() + ", its copy " + head.spec());
                 }
                 List<Part> parts = new ArrayList<>(tensor.parts());
-                head.parts()
-                        .forEach(p -> parts.add(
-                                new Part(p.region(), p.local(), p.rank(), p.file(), p.record(), p.byteOffset(), true)));
+                head.parts().forEach(p -> parts.add(p.asReplica()));
                 merged.add(new MegatronTensor(
                         tensor.name(),
                         tensor.storedName(),

@@ -12,6 +12,9 @@ import tools.jackson.databind.JsonNode;
 /// The numbers and switches of the training job, as far as the checkpoint holds them: the `args` that
 /// Megatron-LM saves or the `transformer_config.json` of verl.
 record TrainingArgs(Map<String, Long> numbers, Map<String, Boolean> flags) {
+    private static final String TENSOR = "tensor_model_parallel_size";
+    private static final String PIPELINE = "pipeline_model_parallel_size";
+
     static final TrainingArgs UNKNOWN = new TrainingArgs(Map.of(), Map.of());
 
     TrainingArgs {
@@ -41,6 +44,11 @@ record TrainingArgs(Map<String, Long> numbers, Map<String, Boolean> flags) {
         return new TrainingArgs(numbers, flags);
     }
 
+    /// Of a job of which no more is known than how many stages and tensor-parallel ranks it had.
+    static TrainingArgs ofSizes(long pipelineParallel, long tensorParallel) {
+        return new TrainingArgs(Map.of(PIPELINE, pipelineParallel, TENSOR, tensorParallel), Map.of());
+    }
+
     static TrainingArgs of(JsonNode document) {
         Map<String, Long> numbers = new LinkedHashMap<>();
         Map<String, Boolean> flags = new LinkedHashMap<>();
@@ -63,11 +71,11 @@ record TrainingArgs(Map<String, Long> numbers, Map<String, Boolean> flags) {
     }
 
     Optional<Long> tensorParallel() {
-        return number("tensor_model_parallel_size");
+        return number(TENSOR);
     }
 
     Optional<Long> pipelineParallel() {
-        return number("pipeline_model_parallel_size");
+        return number(PIPELINE);
     }
 
     Optional<Long> expertParallel() {

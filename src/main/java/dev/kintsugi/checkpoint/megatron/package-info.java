@@ -13,8 +13,9 @@
 /// this package, so a family more is a file more. A tensor no rule names is refused.
 ///
 /// The optimizer's states are read too where each has the shape of its parameter, and go the way of the
-/// weights: `optimizer.state.*` of a dist checkpoint, and the `optimizer` of legacy files, whose numbered
-/// parameters [dev.kintsugi.checkpoint.megatron.MegatronFormat] names by order, shape and master. Buffers of
+/// weights: `optimizer.state.*` of a dist checkpoint, also where the distributed optimizer flattened it, and the
+/// `optimizer` of legacy files, whose numbered
+/// parameters [dev.kintsugi.checkpoint.megatron.MegatronFormat] names by order, shape and master. Flat buffers of
 /// the distributed optimizer are refused.
 ///
 /// Not read: `zarr` directories, checkpoint versions before 2, quantised weights, multi-token-prediction

@@ -3,8 +3,10 @@ package dev.kintsugi.checkpoint.deepspeed;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.kintsugi.Golden;
+import dev.kintsugi.checkpoint.FlatBuffer;
 import dev.kintsugi.checkpoint.JoinedTensor;
 import dev.kintsugi.checkpoint.Piece;
 import dev.kintsugi.checkpoint.deepspeed.FlatRun.Part;
@@ -192,6 +194,56 @@ class FlatLayoutPropertiesTest {
                     ranks,
                     "seed " + seed + ", round " + round);
         }
+    }
+
+    /// Whatever the spans say lies in a buffer does lie there, each element of the model once, and the rest is padding.
+    @ParameterizedTest
+    @ValueSource(longs = {21, 22, 23, 24})
+    void buffersTellWhatLiesWhereInThem(long seed) {
+        Random random = new Random(seed);
+        for (int round = 0; round < ROUNDS; round++) {
+            int ranks = 1 + random.nextInt(9);
+            Model model = Model.random(random);
+            String what = "seed " + seed + ", round " + round;
+            List<FlatRun> partitions = partitions(model, ranks);
+            assertTells(
+                    model,
+                    FlatBuffers.partitioned(model.groups(), partitions),
+                    partitions.stream().flatMap(r -> r.parts().stream()).toList(),
+                    what);
+            List<FlatRun> pieces = pieces(model, ranks, random);
+            List<Part> byGroup = new ArrayList<>();
+            for (int i = 0; i < pieces.getFirst().parts().size(); i++) {
+                int group = i;
+                pieces.forEach(run -> byGroup.add(run.parts().get(group)));
+            }
+            assertTells(model, FlatBuffers.split(model.groups(), pieces), byGroup, what);
+        }
+    }
+
+    private static void assertTells(Model model, List<FlatBuffer> buffers, List<Part> parts, String what) {
+        assertEquals(parts.size(), buffers.size(), what);
+        Map<String, Integer> told = new LinkedHashMap<>();
+        for (int i = 0; i < parts.size(); i++) {
+            FlatBuffer buffer = buffers.get(i);
+            assertEquals(parts.get(i).rank(), buffer.rank(), what);
+            assertEquals(parts.get(i).elementCount(), buffer.storedCount(), what);
+            byte[] bytes = Golden.bytes(parts.get(i).stored().orElseThrow().tensor(), 64);
+            long end = 0;
+            for (FlatBuffer.Span span : buffer.spans()) {
+                assertTrue(span.first() >= end && span.count() > 0, what);
+                end = span.end();
+                for (int at = 0; at < span.count(); at++) {
+                    assertEquals(
+                            model.values().get(span.parameter())[(int) span.parameterFirst() + at],
+                            bytes[(int) span.first() + at],
+                            what + ", " + span);
+                }
+                told.merge(span.parameter(), (int) span.count(), Integer::sum);
+            }
+            assertTrue(end <= buffer.elementCount(), what);
+        }
+        model.values().forEach((name, bytes) -> assertEquals(bytes.length, told.getOrDefault(name, 0), what));
     }
 
     @ParameterizedTest

@@ -44,6 +44,10 @@ final class DistWriter {
     private final Random random;
     /// What is written, by key; a test may spoil it.
     final Map<String, Entry> entries = new LinkedHashMap<>();
+    /// Entries that are no tensors, by key.
+    final List<String> objects = new ArrayList<>();
+    /// The whole shapes of what is flattened, by key.
+    private final Map<String, int[]> flattened = new LinkedHashMap<>();
 
     DistWriter(RandomModel model, Form form, int etp, Random random) {
         this.model = model;
@@ -93,6 +97,50 @@ final class DistWriter {
                     new Entry(entry.shape(), new ArrayList<>(entry.chunks())));
         });
         entries.putAll(states);
+    }
+
+    /// The same as `fully_sharded_model_space` has it: each chunk flattened and dealt out in runs to data-parallel
+    /// ranks; the master beside it.
+    void addFlattenedOptimizer() {
+        Map<String, Entry> states = new LinkedHashMap<>();
+        entries.forEach((name, entry) -> {
+            for (String state : List.of("exp_avg", "fp32_param")) {
+                states.put(
+                        "optimizer.state." + state + "." + name,
+                        flattened("optimizer.state." + state + "." + name, entry));
+            }
+        });
+        entries.putAll(states);
+    }
+
+    private Entry flattened(String name, Entry entry) {
+        int ndim = entry.shape().length;
+        int[] piece = entry.chunks().getFirst().shape();
+        int[] cells = new int[ndim + 1];
+        for (int dim = 0; dim < ndim; dim++) {
+            cells[dim] = entry.shape()[dim] / piece[dim];
+        }
+        int length = entry.chunks().getFirst().elements().length;
+        cells[ndim] = length;
+        List<Chunk> chunks = new ArrayList<>();
+        for (Chunk chunk : entry.chunks()) {
+            int from = 0;
+            while (from < length) {
+                int to = from + 1 + random.nextInt(length - from);
+                int[] offset = new int[ndim + 1];
+                int[] shape = new int[ndim + 1];
+                for (int dim = 0; dim < ndim; dim++) {
+                    offset[dim] = chunk.offset()[dim] / piece[dim];
+                    shape[dim] = 1;
+                }
+                offset[ndim] = from;
+                shape[ndim] = to - from;
+                chunks.add(new Chunk(offset, shape, Arrays.copyOfRange(chunk.elements(), from, to)));
+                from = to;
+            }
+        }
+        flattened.put(name, entry.shape());
+        return new Entry(cells, chunks);
     }
 
     void write(Path directory) throws IOException {
@@ -195,13 +243,24 @@ final class DistWriter {
             fields.put("chunks", chunks);
             described.put(name, object("TensorStorageMetadata", fields));
         }
+        objects.forEach(o -> described.put(o, object("BytesStorageMetadata", new LinkedHashMap<>())));
         described.put("decoder.layers._extra_state/shard_0_1", object("BytesStorageMetadata", new LinkedHashMap<>()));
         for (Map.Entry<String, ByteArrayOutputStream> file : files.entrySet()) {
             Files.write(directory.resolve(file.getKey()), file.getValue().toByteArray());
         }
         Files.write(directory.resolve("common.pt"), TorchWriter.save(Map.of("iteration", 7)));
         Files.writeString(directory.resolve("notes"), "not part of it", StandardCharsets.UTF_8);
-        return object("Metadata", Map.of("state_dict_metadata", described, "storage_data", stored));
+        Map<Object, Object> more = new LinkedHashMap<>();
+        entries.keySet().forEach(n -> more.put(n, new LinkedHashMap<>()));
+        flattened.forEach(
+                (n, shape) -> more.put(n, Map.of("nd_reformulated_orig_global_shape", TorchWriter.size(shape))));
+        Map<String, Object> metadata = new LinkedHashMap<>();
+        metadata.put("state_dict_metadata", described);
+        metadata.put("storage_data", stored);
+        if (!flattened.isEmpty()) {
+            metadata.put("mcore_data", more);
+        }
+        return object("Metadata", metadata);
     }
 
     private static Built object(String name, Object state) {

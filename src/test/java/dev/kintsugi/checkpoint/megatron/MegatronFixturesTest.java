@@ -11,6 +11,7 @@ import dev.kintsugi.checkpoint.Layout;
 import dev.kintsugi.checkpoint.OpenOptions;
 import dev.kintsugi.checkpoint.Piece;
 import dev.kintsugi.checkpoint.open.Checkpoints;
+import dev.kintsugi.sharding.DeviceMesh;
 import dev.kintsugi.tensor.Region;
 import dev.kintsugi.tensor.Tensor;
 import dev.kintsugi.work.Job;
@@ -28,6 +29,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /// Checkpoints that Megatron-LM 0.12, 0.15 and 0.20 wrote against the Hugging Face models they were made of.
 class MegatronFixturesTest {
@@ -196,7 +198,8 @@ class MegatronFixturesTest {
                     .orElseThrow();
             assertEquals(List.of("pp=2", "ep=2"), expert.meshDims());
             assertEquals(List.of("Stage(1)", "Rank(1)"), expert.placements());
-            assertEquals("pp=2 × ep=2 × tp=1", checkpoint.mesh().orElseThrow().toString());
+            assertEquals(
+                    "pp=2 × dp=1 × ep=2 × tp=1", checkpoint.mesh().orElseThrow().toString());
             assertEquals(4, checkpoint.ranks().size());
         }
         try (Checkpoint checkpoint = open(fixture("verl_qwen2_tp2_pp2/input"))) {
@@ -204,9 +207,46 @@ class MegatronFixturesTest {
                     .orElseThrow();
             assertEquals("decoder.layers.self_attention.linear_qkv.weight", query.storedName());
             assertEquals("Megatron query groups", query.kind());
-            assertEquals(List.of("tp=2"), query.meshDims());
-            assertEquals(List.of("Shard(0)"), query.placements());
+            assertEquals("decoder.layers.3.self_attention.linear_qkv.weight", query.ownName());
+            assertEquals(
+                    List.of("query group 0 of 2", "query group 1 of 2"),
+                    query.pieces().stream()
+                            .map(p -> Piece.Part.text(
+                                    List.of(p.cut().orElseThrow().part().orElseThrow())))
+                            .toList());
+            assertEquals(List.of("pp=2", "tp=2"), query.meshDims());
+            assertEquals(List.of("Stage(1)", "Shard(0)"), query.placements());
             assertEquals("pp=2 × dp=1 × tp=2", checkpoint.mesh().orElseThrow().toString());
+        }
+    }
+
+    @Test
+    void virtualStagesAreToldByTheNamesInTheFile() {
+        try (Checkpoint checkpoint = open(fixture("legacy_qwen3_pp2_vpp2/input"))) {
+            Layout layout = Optional.ofNullable(checkpoint.layouts().get("model.layers.2.mlp.down_proj.weight"))
+                    .orElseThrow();
+            assertEquals("decoder.layers.2.mlp.linear_fc2.weight", layout.ownName());
+            assertEquals("model1.decoder.layers.0.mlp.linear_fc2.weight", layout.storedName());
+            assertEquals(List.of("Stage(0)"), layout.placements());
+        }
+    }
+
+    /// Two ranks, of which one has tensor- and expert-parallel rank 0, the other 1 of both.
+    @ParameterizedTest
+    @ValueSource(strings = {"verl_qwen2moe_tp2_ep2/input", "legacy_qwen3moe_tp2_ep2/input"})
+    void aGridThatRanksDoNotFillIsAMeshWithHoles(String name) {
+        try (Checkpoint checkpoint = open(fixture(name))) {
+            DeviceMesh mesh = checkpoint.mesh().orElseThrow();
+            assertEquals("pp=1 × dp=1 × ep=2 × tp=2", mesh.toString());
+            assertArrayEquals(new int[] {0, DeviceMesh.NO_RANK, DeviceMesh.NO_RANK, 1}, mesh.ranks());
+            assertEquals(2, mesh.size());
+            assertEquals(
+                    List.of("pp=0 dp=0 ep=0 tp=1", "pp=0 dp=0 ep=1 tp=0"),
+                    mesh.holes().stream().map(mesh::text).toList());
+            Layout expert = Optional.ofNullable(checkpoint.layouts().get("model.layers.1.mlp.experts.3.up_proj.weight"))
+                    .orElseThrow();
+            assertEquals(List.of("ep=2"), expert.meshDims());
+            assertEquals(List.of("Rank(1)"), expert.placements());
         }
     }
 

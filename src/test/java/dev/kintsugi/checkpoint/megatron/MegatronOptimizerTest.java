@@ -40,11 +40,12 @@ class MegatronOptimizerTest {
         return Checkpoints.openOptimizer(List.of(path), OpenOptions.defaults(), Job.quiet());
     }
 
-    private void assertRefused(String what, String why) {
+    private Fault assertRefused(String what, String why) {
         Fault fault = assertThrows(Fault.class, () -> open(scratch).ifPresent(OptimizerCheckpoint::close));
         assertEquals(Code.K4012, fault.code(), fault.what());
         assertTrue(fault.what().contains(what), fault.what());
         assertTrue(fault.why().contains(why), fault.why());
+        return fault;
     }
 
     /// A rank's file of a model of one layer, its optimizer spoilt by the caller.
@@ -143,8 +144,9 @@ class MegatronOptimizerTest {
         return new DistWriter(model, Form.PER_LAYER, 2, new Random(3));
     }
 
+    /// One whose piece is told to be of another shape than the parameter.
     @Test
-    void flattenedParametersAreRefused() throws IOException {
+    void stateOfAnotherShapeThanItsParameterIsRefused() throws IOException {
         DistWriter writer = dist();
         int[] shape = writer.entries.get("embedding.word_embeddings.weight").shape();
         int count = shape[0] * shape[1];
@@ -164,6 +166,35 @@ class MegatronOptimizerTest {
         writer.entries.put(
                 name, new Entry(shape, new ArrayList<>(List.of(new Chunk(new int[1], shape, new short[4])))));
         writer.write(scratch.resolve("dist_ckpt"));
-        assertRefused(name, "buffers are not mapped");
+        Fault fault = assertRefused(name, "saved as dp_reshardable");
+        assertTrue(fault.next().contains("--dist-ckpt-optim-fully-reshardable"), fault.next());
+    }
+
+    @Test
+    void buffersGatheredOnOneRankAreRefused() throws IOException {
+        DistWriter writer = dist();
+        writer.objects.add("optimizer.distributed.dp_group_idx_0.param_state/shard_0_1");
+        writer.write(scratch.resolve("dist_ckpt"));
+        assertRefused("optimizer.distributed.dp_group_idx_0.param_state", "saved as dp_zero_gather_scatter");
+    }
+
+    /// `fully_reshardable` writes states like those of any optimizer, and the master as `param`.
+    @Test
+    void aFullyReshardableOptimizerIsReadByParameter() throws IOException {
+        DistWriter writer = dist();
+        Map<String, Entry> states = new LinkedHashMap<>();
+        writer.entries.forEach((name, entry) -> {
+            for (String state : List.of("param", "exp_avg", "exp_avg_sq")) {
+                states.put(
+                        "optimizer.state." + state + "." + name,
+                        new Entry(entry.shape(), new ArrayList<>(entry.chunks())));
+            }
+        });
+        writer.entries.putAll(states);
+        writer.write(scratch.resolve("dist_ckpt"));
+        try (OptimizerCheckpoint optimizer = open(scratch).orElseThrow()) {
+            assertTrue(optimizer.state().tensors().has("model.norm.weight.fp32"));
+            assertTrue(optimizer.state().tensors().has("model.layers.1.self_attn.q_proj.weight.exp_avg_sq"));
+        }
     }
 }

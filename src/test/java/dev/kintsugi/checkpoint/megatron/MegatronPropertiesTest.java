@@ -70,7 +70,10 @@ class MegatronPropertiesTest {
                     what);
             model.tensors.forEach((name, matrix) -> {
                 assertIs(matrix, tensors.tensor(name + ".exp_avg"), what + " " + name);
-                if (states.contains("fp32")) {
+                if (states.contains("fp32") && !states.contains("step")) {
+                    assertIs(matrix, tensors.tensor(name + ".fp32"), what + " " + name);
+                }
+                if (states.contains("step")) {
                     assertIsWidened(matrix, tensors.tensor(name + ".fp32"), what + " " + name);
                     assertArrayEquals(
                             new byte[] {0x40, 0x40}, Golden.bytes(tensors.tensor(name + ".step"), 1), what + name);
@@ -112,7 +115,8 @@ class MegatronPropertiesTest {
         if (layers == 0) {
             stages[0][0] = layers = 1;
         }
-        RandomModel model = new RandomModel(random, tp, ep, layers, random.nextBoolean(), random.nextInt(4) == 0);
+        RandomModel model = new RandomModel(
+                random, tp, ep, layers, random.nextBoolean(), random.nextInt(4) == 0, random.nextInt(4) == 0);
         boolean moe = model.experts > 0;
         int etp = random.nextBoolean() && tp <= ep && ep % tp == 0 ? 1 : tp;
         String what = "seed " + seed + ": " + model.modelType + " tp " + tp + " ep " + ep + " etp " + etp + " stages "
@@ -134,7 +138,13 @@ class MegatronPropertiesTest {
         Random random = new Random(seed);
         int tp = 1 + random.nextInt(4);
         RandomModel model = new RandomModel(
-                random, tp, 1 + random.nextInt(3), 1 + random.nextInt(4), random.nextBoolean(), random.nextInt(4) == 0);
+                random,
+                tp,
+                1 + random.nextInt(3),
+                1 + random.nextInt(4),
+                random.nextBoolean(),
+                random.nextInt(4) == 0,
+                random.nextBoolean());
         DistWriter.Form form = DistWriter.Form.values()[random.nextInt(3)];
         if (model.denseFirst && form == DistWriter.Form.STACKED) {
             form = DistWriter.Form.PER_LAYER;
@@ -142,12 +152,17 @@ class MegatronPropertiesTest {
         String what = "seed " + seed + ": " + model.modelType + " tp " + tp + " " + form;
         Path step = sidecars(model).resolve("dist_ckpt");
         DistWriter writer = new DistWriter(model, form, random.nextBoolean() ? 1 : tp, random);
-        if (random.nextBoolean()) {
-            writer.mergeLayers();
+        boolean flattened = random.nextInt(3) == 0;
+        if (flattened) {
+            writer.addFlattenedOptimizer();
+        } else {
+            if (random.nextBoolean()) {
+                writer.mergeLayers();
+            }
+            writer.addOptimizer(random.nextBoolean());
         }
-        writer.addOptimizer(random.nextBoolean());
         writer.write(step);
         assertHolds(model, directory, what);
-        assertOptimizerHolds(model, directory, List.of("exp_avg"), what);
+        assertOptimizerHolds(model, directory, flattened ? List.of("exp_avg", "fp32") : List.of("exp_avg"), what);
     }
 }

@@ -71,13 +71,18 @@ final class RandomModel {
 
     /// The same with multi-head latent attention, if `latent`.
     RandomModel(Random random, int tp, int ep, int layers, boolean fused, boolean latent) {
+        this(random, tp, ep, layers, fused, latent, false);
+    }
+
+    /// The same with fewer query groups than tensor-parallel ranks, if `fewGroups`: ranks hold parts of a group.
+    RandomModel(Random random, int tp, int ep, int layers, boolean fused, boolean latent, boolean fewGroups) {
         this.random = random;
         this.tp = tp;
         this.layers = layers;
         this.fused = fused;
-        this.groups = tp * (1 + random.nextInt(2));
-        this.heads = groups * (1 + random.nextInt(3));
-        this.headDim = 1 + random.nextInt(4);
+        this.groups = fewGroups ? 1 : tp * (1 + random.nextInt(2));
+        this.heads = fewGroups ? tp * (1 + random.nextInt(2)) : groups * (1 + random.nextInt(3));
+        this.headDim = (fewGroups ? tp : 1) * (1 + random.nextInt(4));
         this.hidden = 1 + random.nextInt(6);
         int multiple = tp * (1 + random.nextInt(4));
         this.words = 1 + random.nextInt(20);
