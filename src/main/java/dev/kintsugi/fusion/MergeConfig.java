@@ -307,9 +307,9 @@ public record MergeConfig(
     private static int[] range(Object value) {
         List<Object> ends = list(value, "layer_range");
         try {
-            int first = Integer.parseInt(word(ends.getFirst(), "layer_range"));
-            int end = Integer.parseInt(word(ends.getLast(), "layer_range"));
-            if (ends.size() == 2 && first >= 0 && first < end) {
+            int first = ends.size() == 2 ? Integer.parseInt(word(ends.getFirst(), "layer_range")) : -1;
+            int end = ends.size() == 2 ? Integer.parseInt(word(ends.getLast(), "layer_range")) : -1;
+            if (first >= 0 && first < end) {
                 return new int[] {first, end};
             }
         } catch (NumberFormatException e) {

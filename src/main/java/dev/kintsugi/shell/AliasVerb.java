@@ -61,11 +61,42 @@ final class AliasVerb extends Verb {
         return true;
     }
 
-    /// Makes `name` stand for `text`; for nothing if `text` is empty.
+    /// Makes `name` stand for `text`; for nothing if `text` is empty. **Errors.** As of [#check].
+    private static void define(Session session, String name, String text) {
+        if (text.isBlank()) {
+            checkName(session, name);
+            session.aliases().remove(name);
+            return;
+        }
+        check(session, name, text, session.aliases().keySet());
+        session.aliases().put(name, text);
+        if (Secrets.mayHold(name + " " + text)
+                && session.workspace().directory().isPresent()) {
+            session.console().note("the alias is not saved: it may hold a secret");
+        }
+    }
+
+    /// Checks that `name` may stand for `text`, where `others` are the aliases beside it.
     ///
     /// **Errors.** [Fault] `K1003` for a name that is none, `K1009` for a command's, `K1006` where `text` is
     /// not one command, `K1001` where its command is unknown.
-    private static void define(Session session, String name, String text) {
+    static void check(Session session, String name, String text, Set<String> others) {
+        checkName(session, name);
+        List<List<Tokenizer.Word>> commands = Tokenizer.commands(text, v -> Optional.of("$" + v));
+        if (commands.size() != 1) {
+            throw new Fault(
+                    Code.K1006,
+                    "alias " + name + ": " + Counted.of(commands.size(), "command"),
+                    "an alias stands for the beginning of one",
+                    "write several commands as a recipe, and an alias for: run FILE.rsh");
+        }
+        String first = commands.getFirst().getFirst().text();
+        if (!others.contains(first)) {
+            session.dispatcher().verb(first);
+        }
+    }
+
+    private static void checkName(Session session, String name) {
         if (!name.matches("[A-Za-z][A-Za-z0-9_-]*")) {
             throw new Fault(
                     Code.K1003,
@@ -79,27 +110,6 @@ final class AliasVerb extends Verb {
                     "alias " + name + ": there is a command of that name",
                     "a recipe that says " + name + " means the command",
                     "take another name");
-        }
-        if (text.isBlank()) {
-            session.aliases().remove(name);
-            return;
-        }
-        List<List<Tokenizer.Word>> commands = Tokenizer.commands(text, v -> Optional.of("$" + v));
-        if (commands.size() != 1) {
-            throw new Fault(
-                    Code.K1006,
-                    "alias " + name + ": " + Counted.of(commands.size(), "command"),
-                    "an alias stands for the beginning of one",
-                    "write several commands as a recipe, and an alias for: run FILE.rsh");
-        }
-        String first = commands.getFirst().getFirst().text();
-        if (!session.aliases().containsKey(first)) {
-            session.dispatcher().verb(first);
-        }
-        session.aliases().put(name, text);
-        if (Secrets.mayHold(name + " " + text)
-                && session.workspace().directory().isPresent()) {
-            session.console().note("the alias is not saved: it may hold a secret");
         }
     }
 

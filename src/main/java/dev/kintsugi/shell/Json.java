@@ -1,5 +1,6 @@
 package dev.kintsugi.shell;
 
+import dev.kintsugi.io.ForeignJson;
 import dev.kintsugi.tensor.Shape;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -34,7 +35,7 @@ final class Json {
     /// **Errors.** [IllegalArgumentException] if `text` is no JSON object.
     static Map<String, Object> read(String text) {
         try {
-            Map<String, Object> map = JsonMapper.shared().readValue(text, new TypeReference<>() {});
+            Map<String, Object> map = ForeignJson.mapper().readValue(text, new TypeReference<>() {});
             if (map == null) {
                 throw new IllegalArgumentException("it is no JSON object");
             }

@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -51,24 +52,36 @@ record Places(Map<String, String> environment, Path home) {
                 .resolve("init.rsh");
     }
 
-    /// The directories that were used as workspaces; what cannot be read is left out.
+    /// The directories that were used as workspaces; none where the list cannot be read.
     List<Path> known() {
+        return list().orElse(List.of());
+    }
+
+    /// Nothing where there is a list that cannot be read.
+    private Optional<List<Path>> list() {
+        if (!Files.exists(knownWorkspaces(), LinkOption.NOFOLLOW_LINKS)) {
+            return Optional.of(List.of());
+        }
         try {
-            return Files.exists(knownWorkspaces()) && Files.size(knownWorkspaces()) <= Limit.WORKSPACE_BYTES.value()
-                    ? Files.readAllLines(knownWorkspaces()).stream()
-                            .filter(l -> !l.isBlank())
-                            .map(Path::of)
-                            .toList()
-                    : List.of();
+            if (!Files.isRegularFile(knownWorkspaces())
+                    || Files.size(knownWorkspaces()) > Limit.WORKSPACE_BYTES.value()) {
+                return Optional.empty();
+            }
+            return Optional.of(Files.readAllLines(knownWorkspaces()).stream()
+                    .filter(l -> !l.isBlank())
+                    .map(Path::of)
+                    .toList());
         } catch (IOException | InvalidPathException e) {
-            return List.of();
+            return Optional.empty();
         }
     }
 
-    /// Remembers `directory` as a workspace. That it cannot is no reason to stop: only the list lacks it.
+    /// Remembers `directory` as a workspace. That it cannot is no reason to stop: only the list lacks it. A list that
+    /// cannot be read stays as it is.
     void know(Path directory) {
-        List<Path> known = new ArrayList<>(known());
-        if (directory.equals(workspace()) || known.contains(directory)) {
+        Optional<List<Path>> list = list();
+        List<Path> known = new ArrayList<>(list.orElse(List.of()));
+        if (list.isEmpty() || directory.equals(workspace()) || known.contains(directory)) {
             return;
         }
         known.add(directory);

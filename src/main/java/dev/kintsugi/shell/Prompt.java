@@ -73,7 +73,7 @@ final class Prompt {
         console.out().flush();
         init(shell, start);
         keep(shell, start);
-        LineReader reader = reader(shell, terminal, historyFile(shell.session().workspace()));
+        LineReader reader = reader(shell, terminal, historyFile(shell));
         reader.getHistory().attach(reader);
         reader.getHistory().forEach(entry -> shell.session().history().add(entry.line()));
         return loop(shell, reader, terminal);
@@ -141,14 +141,10 @@ final class Prompt {
     }
 
     /// The file of lines typed before, in the workspace; none if it cannot be made.
-    private static Optional<Path> historyFile(Workspace workspace) {
+    private static Optional<Path> historyFile(Shell shell) {
+        Workspace workspace = shell.session().workspace();
         Path directory = workspace.directory().orElseGet(workspace.places()::workspace);
-        try {
-            Files.createDirectories(directory);
-            return Optional.of(directory.resolve("history"));
-        } catch (IOException e) {
-            return Optional.empty();
-        }
+        return HistoryFile.in(directory, shell.session().console());
     }
 
     static void complete(Shell shell, String typed, List<Candidate> candidates) {

@@ -1,6 +1,7 @@
 package dev.kintsugi.shell;
 
 import dev.kintsugi.checkpoint.Checkpoint;
+import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fault.Status;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -9,11 +10,13 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.stream.Stream;
 
 /// Turns models into entries of a workspace, and entries into models again.
 final class Reopening {
     private static final int MAX_NAMED = 5;
+    private static final Set<String> MAKERS = Set.of("open", "fuse");
 
     private final Session session;
 
@@ -78,12 +81,31 @@ final class Reopening {
 
     /// Makes the model of `entry` again, naming each file that is not as it was. What the command reports is
     /// not printed, what it warns of is.
+    ///
+    /// The file may be another person's work: only a command that makes a model is run.
     Status reopen(WorkspaceState.Entry entry) {
+        if (!makesAModel(entry.command())) {
+            session.console().warn(entry.name() + ": is not opened: " + entry.command() + " makes no model");
+            return Status.CORRUPT;
+        }
         List<String> changes = changes(entry);
         changes.stream().limit(MAX_NAMED).forEach(c -> session.console().warn(entry.name() + ": " + c));
         if (changes.size() > MAX_NAMED) {
             session.console().warn(entry.name() + ": and " + Counted.of(changes.size() - MAX_NAMED, "file") + " more");
         }
         return session.console().withoutResults(() -> session.dispatcher().run(entry.command()));
+    }
+
+    private boolean makesAModel(String command) {
+        try {
+            List<List<Tokenizer.Word>> commands = Tokenizer.commands(command, name -> Optional.empty());
+            return commands.size() == 1
+                    && session.dispatcher()
+                            .find(commands.getFirst().getFirst().text())
+                            .filter(v -> MAKERS.contains(v.getName()))
+                            .isPresent();
+        } catch (Fault fault) {
+            return false;
+        }
     }
 }

@@ -170,15 +170,17 @@ final class Vocabulary {
     }
 
     /// The tokens of a `tokenizer.json` with ids of `from` and more, by id; none if it cannot be read.
+    /// **Errors.** [Fault] `K2305` beyond the limit.
     private static SortedMap<Long, String> read(Model model, long from) {
         TreeMap<Long, String> tokens = new TreeMap<>();
         try {
             String text = model.texts().get(TOKENIZER);
             if (text == null) {
                 Optional<Path> file = tokenizer(model);
-                if (file.isEmpty() || Files.size(file.get()) > Limit.TOKENIZER_BYTES.value()) {
+                if (file.isEmpty()) {
                     return tokens;
                 }
+                Limit.TOKENIZER_BYTES.checkSize(file.get(), Code.K2305);
                 text = Files.readString(file.get());
             }
             JsonNode root = ForeignJson.tree(text);

@@ -108,15 +108,24 @@ final class Workspace {
         usualSettings = Map.copyOf(session.settings());
         usualAliases = Map.copyOf(session.aliases());
         Optional<Saved> saved = hold(directory);
-        saved.ifPresent(s -> told(s.state()));
+        saved.ifPresent(this::took);
         offer(saved);
+    }
+
+    /// Takes settings and aliases of `saved` over. Where some do not fit, `saved` is kept aside, for the next change
+    /// is saved without them.
+    private void took(Saved saved) {
+        if (!told(saved.state())) {
+            saving(held -> held.keep(saved));
+        }
     }
 
     /// Closes what is open, holds `directory` instead and makes what it has again. **Errors.** As [#begin].
     Status switchTo(Path directory) {
         Optional<Saved> saved = hold(directory);
         closeAll();
-        told(saved.map(Saved::state).orElse(WorkspaceState.EMPTY));
+        told(WorkspaceState.EMPTY);
+        saved.ifPresent(this::took);
         offer(saved);
         return reopen();
     }
@@ -170,14 +179,37 @@ final class Workspace {
                         "leave the other, or save to a directory of your own: workspace save DIR"));
     }
 
-    /// Settings and aliases of the start and of `state`; aliases that are not saved stay.
-    private void told(WorkspaceState state) {
-        TreeMap<String, String> settings = new TreeMap<>(usualSettings);
-        settings.putAll(state.settings());
-        session.settings(settings);
+    /// Settings and aliases of the start and of `state`; aliases that are not saved stay. Whether all of them fit:
+    /// what does not, as of another version or another hand, is left out with a warning.
+    private boolean told(WorkspaceState state) {
+        session.settings(new TreeMap<>(usualSettings));
         session.aliases().entrySet().removeIf(e -> !Secrets.mayHold(e.getKey() + " " + e.getValue()));
         session.aliases().putAll(usualAliases);
-        session.aliases().putAll(state.aliases());
+        boolean fit = true;
+        for (Map.Entry<String, String> setting : state.settings().entrySet()) {
+            fit &= fits(() -> session.set(setting.getKey(), setting.getValue()));
+        }
+        for (Map.Entry<String, String> alias : state.aliases().entrySet()) {
+            fit &= fits(() -> {
+                AliasVerb.check(
+                        session,
+                        alias.getKey(),
+                        alias.getValue(),
+                        state.aliases().keySet());
+                session.aliases().put(alias.getKey(), alias.getValue());
+            });
+        }
+        return fit;
+    }
+
+    private boolean fits(Runnable taking) {
+        try {
+            taking.run();
+            return true;
+        } catch (Fault fault) {
+            session.console().warn("left out of the workspace: " + fault.what() + "; " + fault.why());
+            return false;
+        }
     }
 
     private void offer(Optional<Saved> saved) {

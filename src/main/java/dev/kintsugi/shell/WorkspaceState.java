@@ -153,8 +153,11 @@ record WorkspaceState(
     }
 
     static long number(Map<?, ?> map, String key) {
-        if (map.get(key) instanceof Number number) {
-            return number.longValue();
+        if (map.get(key) instanceof Integer number) {
+            return number;
+        }
+        if (map.get(key) instanceof Long number) {
+            return number;
         }
         throw new IllegalArgumentException("the number " + key + " is missing");
     }

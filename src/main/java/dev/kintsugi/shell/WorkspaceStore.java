@@ -10,6 +10,7 @@ import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
@@ -28,6 +29,7 @@ import org.jspecify.annotations.Nullable;
 /// journal first, so after a kill between the two the journal is one ahead, and [#journal] leaves that out.
 final class WorkspaceStore implements AutoCloseable {
     private static final String SCHEMA = "kintsugi.workspace/1";
+    private static final long MAX_NUMBER = 1L << 53;
 
     private final Path directory;
     private final FileChannel channel;
@@ -52,8 +54,13 @@ final class WorkspaceStore implements AutoCloseable {
     static Optional<WorkspaceStore> hold(Path directory) {
         try {
             Files.createDirectories(directory);
-            FileChannel channel =
-                    FileChannel.open(directory.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+            Path lockFile = directory.resolve("lock");
+            if (Files.exists(lockFile, LinkOption.NOFOLLOW_LINKS)
+                    && !Files.isRegularFile(lockFile, LinkOption.NOFOLLOW_LINKS)) {
+                throw new IOException(lockFile + " is not a regular file");
+            }
+            FileChannel channel = FileChannel.open(
+                    lockFile, StandardOpenOption.CREATE, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS);
             FileLock lock = lock(channel);
             if (lock == null) {
                 channel.close();
@@ -88,7 +95,7 @@ final class WorkspaceStore implements AutoCloseable {
 
     /// What `file`, a `workspace.json`, says; empty if there is none. **Errors.** [Fault] `K2305`, `K5003`.
     static Optional<Saved> read(Path file) {
-        if (!Files.exists(file)) {
+        if (!Files.exists(file, LinkOption.NOFOLLOW_LINKS)) {
             return Optional.empty();
         }
         try {
@@ -96,10 +103,11 @@ final class WorkspaceStore implements AutoCloseable {
             if (!SCHEMA.equals(map.get("schema"))) {
                 throw new IllegalArgumentException("its schema is " + map.get("schema") + ", not " + SCHEMA);
             }
-            return Optional.of(new Saved(
-                    WorkspaceState.number(map, "change"),
-                    WorkspaceState.number(map, "saved_millis"),
-                    WorkspaceState.of(map)));
+            long number = WorkspaceState.number(map, "change");
+            if (number < 0 || number > MAX_NUMBER) {
+                throw new IllegalArgumentException("its last change is number " + number);
+            }
+            return Optional.of(new Saved(number, WorkspaceState.number(map, "saved_millis"), WorkspaceState.of(map)));
         } catch (IOException e) {
             throw new Fault(
                     Code.K5003, file + ": cannot be read", "the system says: " + e.getMessage(), "check the path", e);
@@ -137,11 +145,34 @@ final class WorkspaceStore implements AutoCloseable {
     }
 
     private List<String> journalLines() {
-        Path journal = directory.resolve("journal");
         try {
-            return Files.exists(journal) ? text(journal).lines().toList() : List.of();
-        } catch (IOException | IllegalArgumentException e) {
+            return Files.exists(journalFile()) ? text(journalFile()).lines().toList() : List.of();
+        } catch (IOException | Fault e) {
             return List.of();
+        }
+    }
+
+    private Path journalFile() {
+        return directory.resolve("journal");
+    }
+
+    /// Whether a journal that is there is one: a kill may have cut one line short, more than that is not ours.
+    private boolean journalIsOurs() {
+        if (!Files.exists(journalFile(), LinkOption.NOFOLLOW_LINKS)) {
+            return true;
+        }
+        List<String> lines = journalLines().stream().filter(l -> !l.isBlank()).toList();
+        List<String> broken = lines.stream().filter(l -> change(l).isEmpty()).toList();
+        return Files.isRegularFile(journalFile(), LinkOption.NOFOLLOW_LINKS)
+                && (broken.isEmpty() || broken.size() == 1 && broken.getFirst().startsWith("{"))
+                && (!lines.isEmpty() || isEmptyFile(journalFile()));
+    }
+
+    private static boolean isEmptyFile(Path file) {
+        try {
+            return Files.size(file) < 3;
+        } catch (IOException e) {
+            return false;
         }
     }
 
@@ -162,15 +193,19 @@ final class WorkspaceStore implements AutoCloseable {
 
     /// Adds a change to the journal. **Errors.** [Fault] `K5001`, `K5002`.
     void append(Change change) {
-        writing(() -> AtomicFile.append(directory.resolve("journal"), line(change)));
+        writing(() -> AtomicFile.append(journalFile(), line(change)));
     }
 
-    /// Puts `changes` in the place of the journal. **Errors.** [Fault] `K5001`, `K5002`.
+    /// Puts `changes` in the place of the journal; one that cannot be read is put aside.
+    ///
+    /// **Errors.** [Fault] `K5001`, `K5002`.
     void journal(List<Change> changes) {
+        if (!journalIsOurs()) {
+            writing(() -> AtomicFile.putAside(journalFile()));
+        }
         StringBuilder lines = new StringBuilder();
         changes.forEach(c -> lines.append(new String(line(c), StandardCharsets.UTF_8)));
-        writing(() -> AtomicFile.replace(
-                directory.resolve("journal"), lines.toString().getBytes(StandardCharsets.UTF_8)));
+        writing(() -> AtomicFile.replace(journalFile(), lines.toString().getBytes(StandardCharsets.UTF_8)));
     }
 
     /// A line break goes before each change too, so that one cut short takes only itself.

@@ -16,6 +16,7 @@ import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class MergeConfigTest {
     private static final String TIES = """
@@ -49,6 +50,15 @@ class MergeConfigTest {
         assertEquals(Optional.of(Setting.of(0.25)), weight.at("model.layers.1.self_attn.q_proj.weight", 0.25));
         assertEquals(Optional.of(Setting.of(0.1)), weight.at("model.layers.1.mlp.up_proj.weight", 0.25));
         assertEquals(Optional.of(Setting.of(0.5)), weight.at("model.norm.weight", 0));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"[]", "[1]", "[1, 2, 3]", "[2, 1]", "[-1, 2]", "[a, b]", "[[], {}]"})
+    void aLayerRangeThatIsNoneIsRefused(String range) {
+        String yaml = "merge_method: passthrough\nslices:\n- sources:\n  - model: a\n    layer_range: " + range + "\n";
+        assertEquals(
+                Code.K7006,
+                assertThrows(Fault.class, () -> MergeConfig.parse(yaml)).code());
     }
 
     @ParameterizedTest

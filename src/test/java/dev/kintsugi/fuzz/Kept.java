@@ -21,7 +21,7 @@ import java.util.zip.ZipOutputStream;
 /// `src/test/resources/fuzz`.
 final class Kept {
     private static final int MAX_INPUT_BYTES = 8_000;
-    private static final int MAX_BYTES = 400_000;
+    private static final int MAX_BYTES = 100_000;
     private static final String RESOURCES = "fuzz";
 
     private Kept() {}

@@ -95,7 +95,9 @@ class ChangingSourceTest {
         "stats m,overwrite,K2401",
         "stats m,grow,K2401",
         "diff m m,truncate,K240",
-        "diff m m,overwrite,K2401"
+        "diff m m,replace,K2401",
+        "diff m m,overwrite,K2401",
+        "diff m m,grow,K2401"
     })
     void aLookAtAChangingSourceEndsWithStatus3(String line, String how, String code) throws IOException {
         Path source = sparse(8 << 20);
@@ -112,9 +114,9 @@ class ChangingSourceTest {
         assertTrue(ended.err().contains("error[" + code), ended.err());
     }
 
-    @DisplayName("R-01, R-03 verify of an archive that changes ends with status 3")
+    @DisplayName("R-01, R-02, R-03, R-04 verify of an archive that changes ends with status 3")
     @ParameterizedTest
-    @CsvSource({"truncate,K2402", "overwrite,K2401", "grow,K2401"})
+    @CsvSource({"truncate,K2402", "replace,K2401", "overwrite,K2401", "grow,K2401"})
     void verifyOfAChangingArchiveEndsWithStatus3(String how, String code) throws IOException {
         Path file = scratch.resolve("model.pt");
         PickleBytes pickle = PickleBytes.proto2().op('}').text("w").vector("0", 1 << 24);

@@ -156,6 +156,51 @@ class LimitsTest {
         assertTrue(err.toString().contains("has 18 bytes, the limit is 17"), err.toString());
     }
 
+    @DisplayName("limits: directories looked through, at the limit and one past it")
+    @Test
+    void theSearchForACheckpointHasALimit() throws IOException {
+        two("{}");
+        Path root = Files.createDirectories(scratch.resolve("root/a/b"));
+        Files.createDirectories(scratch.resolve("root/z"));
+        Files.move(scratch.resolve("m"), root.resolve("m"));
+        // root, a, b, z; the checkpoint itself is recognised, not looked through
+        String open = "open " + scratch.resolve("root") + " --limit directories=";
+        assertEquals(Status.DONE, run(open + 4), err.toString());
+        assertEquals(Status.CORRUPT, run(open + 3), "z may hold another");
+        assertTrue(err.toString().contains("looked through for a checkpoint: 4, the limit is 3"), err.toString());
+    }
+
+    @DisplayName("limits: bytes of a tokenizer, at the limit and one past it")
+    @Test
+    void aTokenizerHasALimit() throws IOException {
+        Path family = Golden.resource("fusion/mergekit/models/llama-fp32").toAbsolutePath();
+        Path more = Files.createDirectories(scratch.resolve("more"));
+        Files.copy(family.resolve("tok-a/config.json"), more.resolve("config.json"));
+        String tokens = Files.readString(family.resolve("tok-a/tokenizer.json"))
+                .replaceFirst("\"added_tokens\": \\[", "$0 {\"id\": 40, \"content\": \"<think>\"},");
+        Files.writeString(more.resolve("tokenizer.json"), tokens);
+        Path merge = Files.writeString(scratch.resolve("merge.yml"), """
+            merge_method: linear
+            base_model: a
+            parameters: {weight: 1}
+            models: [{model: a}, {model: b}]
+            tokenizer_source: union
+            """);
+        int bytes = tokens.getBytes(StandardCharsets.UTF_8).length;
+        String[] lines = {
+            "open " + family.resolve("base") + " --as a --sidecars " + family.resolve("tok-a"),
+            "open " + family.resolve("e1") + " --as b --sidecars " + more,
+            "",
+            "fuse --from " + merge + " --as x"
+        };
+        lines[2] = "set limit.tokenizer-bytes " + bytes;
+        assertEquals(Status.REFUSED, run(lines), out.toString());
+        assertTrue(err.toString().contains("<think>"), err.toString());
+        lines[2] = "set limit.tokenizer-bytes " + (bytes - 1);
+        assertEquals(Status.CORRUPT, run(lines), out.toString());
+        assertTrue(err.toString().contains("has " + bytes + " bytes, the limit is " + (bytes - 1)), err.toString());
+    }
+
     @DisplayName("limits: set changes one until the shell ends, and shows it")
     @Test
     void setChangesALimitUntilTheShellEnds() {

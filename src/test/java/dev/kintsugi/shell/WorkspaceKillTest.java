@@ -18,6 +18,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
@@ -38,7 +39,7 @@ class WorkspaceKillTest {
     @TempDir
     Path directory;
 
-    /// The process that is killed: it changes the alias `step` over and over, change 17 making it `help 17`.
+    /// The process that is killed, or ends when its parent does: it changes the alias `step` over and over, change 17 making it `help 17`.
     static final class Changing {
         private Changing() {}
 
@@ -47,7 +48,8 @@ class WorkspaceKillTest {
             session.workspace().begin(Path.of(arguments[0]));
             String filling = "x".repeat(20_000);
             long step = steps(session);
-            while (true) {
+            Optional<ProcessHandle> parent = ProcessHandle.current().parent();
+            while (ProcessHandle.current().parent().equals(parent)) {
                 step++;
                 session.aliases().put("filling", filling + step);
                 session.aliases().put("step", "help " + step);
@@ -74,8 +76,7 @@ class WorkspaceKillTest {
         int kills = Integer.getInteger("kintsugi.kills", 6);
         for (int kill = 0; kill < kills; kill++) {
             String where = "seed " + SEED + ", kill " + kill;
-            Process process = start();
-            long printed = printedUntilKilled(process, random.nextInt(1, 150));
+            long printed = printedUntilKilled(random.nextInt(1, 150));
             Saved saved = WorkspaceStore.read(WorkspaceStore.file(directory)).orElseThrow();
             assertEquals("help " + saved.number(), saved.state().aliases().get("step"), where);
             assertTrue(saved.number() >= printed, where + ": " + saved.number() + " after " + printed);
@@ -128,8 +129,9 @@ class WorkspaceKillTest {
         }
     }
 
-    /// Kills `process` some milliseconds after its first change; the last change that it said it had saved.
-    private static long printedUntilKilled(Process process, int millis) throws Exception {
+    /// Kills the process some milliseconds after its first change; the last change that it said it had saved.
+    private long printedUntilKilled(int millis) throws Exception {
+        Process process = start();
         try (BufferedReader lines = process.inputReader(StandardCharsets.UTF_8)) {
             long last = Long.parseLong(lines.readLine());
             process.waitFor(millis, TimeUnit.MILLISECONDS);
@@ -141,6 +143,8 @@ class WorkspaceKillTest {
             }
             process.waitFor();
             return last;
+        } finally {
+            process.toHandle().destroyForcibly();
         }
     }
 

@@ -206,9 +206,12 @@ public final class Checkpoints {
     }
 
     private static void walk(Path directory, OpenOptions options, int depth, List<Path> found, int[] seen) {
-        if (depth > MAX_DEPTH || !Files.isDirectory(directory) || ++seen[0] > Limit.DIRECTORIES.value()) {
+        if (depth > MAX_DEPTH || !Files.isDirectory(directory)) {
             return;
         }
+        seen[0]++;
+        Limit.DIRECTORIES.check(
+                seen[0], Code.K2001, () -> directory + ": directories looked through for a checkpoint: " + seen[0]);
         List<Path> children;
         try (Stream<Path> list = Files.list(directory)) {
             children = list.filter(p -> Files.isDirectory(p)
