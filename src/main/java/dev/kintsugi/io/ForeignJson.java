@@ -13,6 +13,7 @@ import tools.jackson.core.exc.StreamReadException;
 import tools.jackson.core.json.JsonFactory;
 import tools.jackson.core.json.JsonFactoryBuilder;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.MissingNode;
@@ -37,6 +38,11 @@ public final class ForeignJson {
                         .maxStringLength(Integer.MAX_VALUE)
                         .maxNameLength(MAX_NAME_CHARACTERS)
                         .build());
+    }
+
+    /// What turns documents into other things than trees.
+    public static JsonMapper mapper() {
+        return JsonMapper.builder(factory().build()).build();
     }
 
     /// The document in `text`; the missing node if it is empty.
