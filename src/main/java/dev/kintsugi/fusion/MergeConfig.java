@@ -48,7 +48,9 @@ public record MergeConfig(
             "tokenizer");
     private static final Map<String, String> REFUSED = Map.of(
             "chat_template", "sidecar files are copied as they are",
-            "modules", "only models of one module are merged");
+            "modules", "only models of one module are merged",
+            "gate_mode", "that of mergekit-moe, whose mixtures of experts are not made",
+            "experts", "that of mergekit-moe, whose mixtures of experts are not made");
 
     /// Some layers of some models; `sources` in order.
     public record Slice(List<Source> sources, Map<String, Setting> parameters) {

@@ -368,7 +368,7 @@ public final class Methods {
                 "q·x + (1−q)·b, q = min(1, t/|b−x|)",
                 "taking from another model only what is near",
                 Maker.each(Elementwise::nearswap),
-                T);
+                Option.required("t", "how far from the base the other model's elements are taken whole"));
         add(
                 "arcee-fusion",
                 Base.REQUIRED,

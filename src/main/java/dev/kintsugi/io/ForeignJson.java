@@ -75,6 +75,23 @@ public final class ForeignJson {
         }
     }
 
+    /// The value that `parser` stands at, with all it holds. The parser then stands at its end.
+    public static JsonNode value(JsonParser parser) {
+        JsonNode value = value(parser, parser.currentToken());
+        if (value instanceof ObjectNode object) {
+            while (parser.nextToken() == JsonToken.PROPERTY_NAME) {
+                String name = parser.currentName();
+                parser.nextToken();
+                object.set(name, value(parser));
+            }
+        } else if (value instanceof ArrayNode array) {
+            while (parser.nextToken() != JsonToken.END_ARRAY) {
+                array.add(value(parser));
+            }
+        }
+        return value;
+    }
+
     private static JsonNode tree(JsonParser parser) {
         Deque<JsonNode> open = new ArrayDeque<>();
         JsonNode document = MissingNode.getInstance();

@@ -4,8 +4,8 @@ import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fault.Limit;
 import dev.kintsugi.fusion.Method;
-import dev.kintsugi.io.ForeignJson;
 import dev.kintsugi.tensor.Shape;
+import dev.kintsugi.tokenizer.Tokens;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,8 +18,6 @@ import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.function.Predicate;
-import tools.jackson.core.JacksonException;
-import tools.jackson.databind.JsonNode;
 
 /// The tokens behind the rows of an embedding: what a row means, which its number does not say.
 final class Vocabulary {
@@ -169,38 +167,35 @@ final class Vocabulary {
         return shown + (names.size() > SHOWN ? " and " + (names.size() - SHOWN) + " more" : "");
     }
 
-    /// The tokens of a `tokenizer.json` with ids of `from` and more, by id; none if it cannot be read.
+    /// The tokens of a model with ids of `from` and more, by id; none if its files cannot be read.
+    ///
     /// **Errors.** [Fault] `K2305` beyond the limit.
     private static SortedMap<Long, String> read(Model model, long from) {
         TreeMap<Long, String> tokens = new TreeMap<>();
+        model.tokenizer().ifPresent(Vocabulary::checkSize);
         try {
-            String text = model.texts().get(TOKENIZER);
-            if (text == null) {
-                Optional<Path> file = tokenizer(model);
-                if (file.isEmpty()) {
-                    return tokens;
-                }
-                Limit.TOKENIZER_BYTES.checkSize(file.get(), Code.K2305);
-                text = Files.readString(file.get());
-            }
-            JsonNode root = ForeignJson.tree(text);
-            JsonNode vocabulary = root.path("model").path("vocab");
-            vocabulary.forEachEntry((token, id) -> {
-                if (id.asLong(-1) >= from) {
-                    tokens.put(id.asLong(), token);
-                }
-            });
-            for (long id = from; vocabulary.isArray() && id < vocabulary.size(); id++) {
-                tokens.put(id, vocabulary.get((int) id).path(0).asString(""));
-            }
-            root.path("added_tokens").forEach(t -> {
-                if (t.path("id").asLong(-1) >= from) {
-                    tokens.put(t.path("id").asLong(), t.path("content").asString(""));
-                }
-            });
-        } catch (IOException | JacksonException e) {
-            return new TreeMap<>();
+            model.tokenizer()
+                    .flatMap(d -> Tokens.read(d, model.texts()))
+                    .ifPresent(t -> t.ids().forEach((token, id) -> {
+                        if (id >= from) {
+                            tokens.put(id, token);
+                        }
+                    }));
+        } catch (Fault fault) {
+            tokens.clear();
         }
         return tokens;
+    }
+
+    private static void checkSize(Path directory) {
+        Path file = directory.resolve(TOKENIZER);
+        try {
+            if (Files.exists(file)) {
+                Limit.TOKENIZER_BYTES.checkSize(file, Code.K2305);
+            }
+        } catch (IOException e) {
+            // What cannot be read has no tokens to tell of.
+            return;
+        }
     }
 }

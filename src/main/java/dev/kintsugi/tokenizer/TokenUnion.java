@@ -99,10 +99,8 @@ public final class TokenUnion {
         if (settings.isEmpty()) {
             return Map.of();
         }
-        String tokenizer = first.texts().get(Tokens.TOKENIZER);
-        if (tokenizer == null) {
-            throw refused("it has no tokenizer.json, and no other file is written here");
-        }
+        String tokenizer = first.text(Tokens.TOKENIZER)
+                .orElseThrow(() -> refused("it has no tokenizer.json, and no other file is written here"));
         long greatest =
                 first.ids().values().stream().mapToLong(Long::longValue).max().orElse(-1);
         if (!added().isEmpty() && ids.getOrDefault(added().getFirst(), 0L) <= greatest) {
@@ -118,7 +116,7 @@ public final class TokenUnion {
                         settings.entrySet().stream()
                                 .map(e -> "{\"id\": " + ids.get(e.getKey()) + ", " + members(e.getValue()))
                                 .toList()));
-        String config = first.texts().getOrDefault(Tokens.CONFIG, "");
+        String config = first.text(Tokens.CONFIG).orElse("");
         if (config.contains("\"added_tokens_decoder\"")) {
             texts.put(
                     Tokens.CONFIG,
@@ -167,11 +165,9 @@ public final class TokenUnion {
                     last--;
                 }
                 boolean empty = text.charAt(last) == '[' || text.charAt(last) == '{';
-                return text.substring(0, last + 1)
-                        + (empty ? "" : ",")
-                        + "\n    "
-                        + String.join(",\n    ", all)
-                        + text.substring(last + 1);
+                return new StringBuilder(text)
+                        .insert(last + 1, (empty ? "" : ",") + "\n    " + String.join(",\n    ", all))
+                        .toString();
             }
         }
         throw refused("its file has no list under " + key);

@@ -5,32 +5,44 @@ import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fault.Limit;
 import dev.kintsugi.io.ForeignJson;
 import java.io.IOException;
+import java.io.Reader;
+import java.io.StringReader;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
-import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
-import java.util.SequencedMap;
+import java.util.function.Consumer;
 import tools.jackson.core.JacksonException;
-import tools.jackson.databind.JsonNode;
+import tools.jackson.core.JsonParser;
+import tools.jackson.core.JsonToken;
+import tools.jackson.core.ObjectReadContext;
 import tools.jackson.databind.json.JsonMapper;
 
 /// The tokens of one tokenizer.
 ///
-/// @param ids the number of each token, in the order of the file
+/// **Memory.** The tokens and their numbers; the files, which hold far more, are read piece by piece.
+///
+/// @param ids the number of each token
 /// @param added the settings, as JSON, of the tokens that were added to the model's own
 /// @param modelCount how many tokens the model's own vocabulary has
-/// @param texts the files that hold them, by name; what else a tokenizer consists of is not here
+/// @param directory where the files are
+/// @param changed those that have other texts, by name
 public record Tokens(
-        SequencedMap<String, Long> ids, Map<String, String> added, long modelCount, Map<String, String> texts) {
+        Map<String, Long> ids,
+        Map<String, String> added,
+        long modelCount,
+        Path directory,
+        Map<String, String> changed) {
     static final String TOKENIZER = "tokenizer.json";
     static final String CONFIG = "tokenizer_config.json";
+    private static final String VOCABULARY = "vocab.json";
+    private static final String ADDED = "added_tokens.json";
 
     public Tokens {
-        ids = Collections.unmodifiableSequencedMap(new LinkedHashMap<>(ids));
-        added = Collections.unmodifiableMap(new LinkedHashMap<>(added));
-        texts = Map.copyOf(texts);
+        ids = Collections.unmodifiableMap(ids);
+        added = Collections.unmodifiableMap(added);
+        changed = Map.copyOf(changed);
     }
 
     /// Those of the tokenizer in `directory`, of whose files `changed` holds other texts; nothing where it has
@@ -38,30 +50,56 @@ public record Tokens(
     ///
     /// **Errors.** [Fault] `K2305` where a file is damaged, `K5003` where it cannot be read.
     public static Optional<Tokens> read(Path directory, Map<String, String> changed) {
-        Map<String, String> texts = new LinkedHashMap<>();
-        Reader reader = new Reader();
-        Optional<String> whole = text(directory, TOKENIZER, changed);
-        if (whole.isPresent()) {
-            texts.put(TOKENIZER, whole.get());
-            reader.tokenizer(parse(directory.resolve(TOKENIZER), whole.get()));
-        } else {
-            Optional<String> vocabulary = text(directory, "vocab.json", changed);
-            if (vocabulary.isEmpty()) {
-                return Optional.empty();
-            }
-            reader.vocabulary(parse(directory.resolve("vocab.json"), vocabulary.get()));
-            text(directory, "added_tokens.json", changed)
-                    .ifPresent(t -> parse(directory.resolve("added_tokens.json"), t)
-                            .forEachEntry((token, id) -> reader.add(token, id.asLong(-1), plain(token))));
+        TokenReader reader = new TokenReader();
+        boolean whole = parse(directory, changed, TOKENIZER, reader::tokenizer);
+        if (!whole && !parse(directory, changed, VOCABULARY, reader::vocabulary)) {
+            return Optional.empty();
         }
-        text(directory, CONFIG, changed).ifPresent(t -> {
-            texts.put(CONFIG, t);
-            parse(directory.resolve(CONFIG), t)
-                    .path("added_tokens_decoder")
-                    .forEachEntry((id, token) ->
-                            reader.add(token.path("content").asString(""), Long.parseLong(id), token.toString()));
-        });
-        return Optional.of(new Tokens(reader.ids, reader.added, reader.modelCount, texts));
+        if (!whole) {
+            parse(directory, changed, ADDED, reader::addedTokens);
+        }
+        parse(directory, changed, CONFIG, reader::configuration);
+        return Optional.of(new Tokens(reader.ids(), reader.added(), reader.modelCount(), directory, changed));
+    }
+
+    /// The text of one of its files, if it has that.
+    Optional<String> text(String name) {
+        String other = changed.get(name);
+        if (other != null) {
+            return Optional.of(other);
+        }
+        Path file = directory.resolve(name);
+        try {
+            return Files.isRegularFile(file) ? Optional.of(Files.readString(file)) : Optional.empty();
+        } catch (IOException e) {
+            throw unreadable(file, e);
+        }
+    }
+
+    private static boolean parse(
+            Path directory, Map<String, String> changed, String name, Consumer<JsonParser> reader) {
+        Path file = directory.resolve(name);
+        String other = changed.get(name);
+        if (other == null && !Files.isRegularFile(file)) {
+            return false;
+        }
+        try (Reader text = other == null ? open(file) : new StringReader(other);
+                JsonParser parser = ForeignJson.factory().build().createParser(ObjectReadContext.empty(), text)) {
+            if (parser.nextToken() != JsonToken.START_OBJECT) {
+                throw damaged(file, "it is no JSON object", new IllegalArgumentException("no object"));
+            }
+            reader.accept(parser);
+            return true;
+        } catch (JacksonException e) {
+            throw damaged(file, e.getOriginalMessage(), e);
+        } catch (IOException e) {
+            throw unreadable(file, e);
+        }
+    }
+
+    private static Reader open(Path file) throws IOException {
+        Limit.TOKENIZER_BYTES.checkSize(file, Code.K2305);
+        return Files.newBufferedReader(file);
     }
 
     /// The settings of a token that is added without any said.
@@ -75,74 +113,13 @@ public record Tokens(
         return JsonMapper.shared().writeValueAsString(token);
     }
 
-    private static final class Reader {
-        private final SequencedMap<String, Long> ids = new LinkedHashMap<>();
-        private final Map<String, String> added = new LinkedHashMap<>();
-        private long modelCount;
-
-        void tokenizer(JsonNode root) {
-            JsonNode model = root.path("model").path("vocab");
-            if (model.isArray()) {
-                for (JsonNode entry : model) {
-                    ids.putIfAbsent(entry.path(0).asString(""), modelCount++);
-                }
-            } else {
-                vocabulary(model);
-            }
-            root.path("added_tokens")
-                    .forEach(t ->
-                            add(t.path("content").asString(""), t.path("id").asLong(-1), t.toString()));
-        }
-
-        void vocabulary(JsonNode model) {
-            model.forEachEntry((token, id) -> {
-                if (id.asLong(-1) >= 0) {
-                    ids.put(token, id.asLong());
-                    modelCount++;
-                }
-            });
-        }
-
-        void add(String token, long id, String settings) {
-            if (id >= 0) {
-                ids.putIfAbsent(token, id);
-                added.putIfAbsent(token, settings);
-            }
-        }
-    }
-
-    private static Optional<String> text(Path directory, String name, Map<String, String> changed) {
-        String other = changed.get(name);
-        if (other != null) {
-            return Optional.of(other);
-        }
-        Path file = directory.resolve(name);
-        if (!Files.isRegularFile(file)) {
-            return Optional.empty();
-        }
-        try {
-            Limit.TOKENIZER_BYTES.checkSize(file, Code.K2305);
-            return Optional.of(Files.readString(file));
-        } catch (IOException e) {
-            throw new Fault(
-                    Code.K5003,
-                    file + ": cannot be read",
-                    "the system says: " + e.getMessage(),
-                    "check the path and its permissions",
-                    e);
-        }
-    }
-
-    private static JsonNode parse(Path file, String text) {
-        try {
-            JsonNode root = ForeignJson.tree(text);
-            if (root.isObject()) {
-                return root;
-            }
-        } catch (JacksonException e) {
-            throw damaged(file, e.getOriginalMessage(), e);
-        }
-        throw damaged(file, "it is no JSON object", new IllegalArgumentException("no object"));
+    private static Fault unreadable(Path file, IOException e) {
+        return new Fault(
+                Code.K5003,
+                file + ": cannot be read",
+                "the system says: " + e.getMessage(),
+                "check the path and its permissions",
+                e);
     }
 
     private static Fault damaged(Path file, String why, Exception cause) {
