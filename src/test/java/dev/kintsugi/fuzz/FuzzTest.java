@@ -38,7 +38,8 @@ class FuzzTest {
         }
     }
 
-    @DisplayName("P-23 inputs that were found to reach new code, or broke a reader once, give an answer or a fault of ours")
+    @DisplayName(
+            "P-23 inputs that were found to reach new code, or broke a reader once, give an answer or a fault of ours")
     @Test
     void keptInputsGiveAnAnswerOrAFault() throws IOException {
         try (LineFuzz lines = new LineFuzz()) {

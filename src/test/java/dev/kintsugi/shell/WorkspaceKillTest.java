@@ -39,7 +39,8 @@ class WorkspaceKillTest {
     @TempDir
     Path directory;
 
-    /// The process that is killed, or ends when its parent does: it changes the alias `step` over and over, change 17 making it `help 17`.
+    /// The process that is killed, or ends when its parent does: it changes the alias `step` over and over, change 17
+    /// making it `help 17`.
     static final class Changing {
         private Changing() {}
 
