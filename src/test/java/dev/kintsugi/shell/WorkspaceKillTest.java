@@ -3,15 +3,13 @@ package dev.kintsugi.shell;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import com.fasterxml.jackson.annotation.JsonProperty;
+import dev.kintsugi.ChildJvm;
 import dev.kintsugi.shell.WorkspaceStore.Change;
 import dev.kintsugi.shell.WorkspaceStore.Saved;
 import java.io.BufferedReader;
-import java.io.File;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.Writer;
-import java.net.URISyntaxException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -21,15 +19,10 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
-import org.springframework.shell.core.command.CommandRegistry;
-import tools.jackson.core.JacksonException;
-import tools.jackson.databind.json.JsonMapper;
 
 /// A shell that is killed leaves a workspace that can be read. `-Dkintsugi.kills=100` kills more of them.
 @Timeout(3600)
@@ -47,7 +40,7 @@ class WorkspaceKillTest {
         public static void main(String[] arguments) {
             Session session = session();
             session.workspace().begin(Path.of(arguments[0]));
-            String filling = "x".repeat(20_000);
+            String filling = "help " + "x".repeat(20_000);
             long step = steps(session);
             Optional<ProcessHandle> parent = ProcessHandle.current().parent();
             while (ProcessHandle.current().parent().equals(parent)) {
@@ -62,7 +55,8 @@ class WorkspaceKillTest {
 
     private static Session session() {
         PrintWriter nothing = new PrintWriter(Writer.nullWriter());
-        return new Session(new Console(nothing, nothing, false, false, 80), new Places(Map.of(), Path.of("none")));
+        return Shell.on(new Console(nothing, nothing, false, false, 80), new Places(Map.of(), Path.of("none")))
+                .session();
     }
 
     private static long steps(Session session) {
@@ -97,37 +91,9 @@ class WorkspaceKillTest {
     }
 
     private Process start() throws IOException {
-        String java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
-        return new ProcessBuilder(
-                        java, "-XX:TieredStopAtLevel=1", "-cp", classPath(), Changing.class.getName(), directory + "")
+        return new ProcessBuilder(new ChildJvm(directory).command(Changing.class.getName(), directory + ""))
                 .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start();
-    }
-
-    /// Where the classes of the child come from, whoever runs the tests.
-    private static String classPath() {
-        return Stream.of(
-                        Workspace.class,
-                        WorkspaceKillTest.class,
-                        JsonMapper.class,
-                        JacksonException.class,
-                        JsonProperty.class,
-                        CommandRegistry.class)
-                .map(WorkspaceKillTest::origin)
-                .distinct()
-                .collect(Collectors.joining(File.pathSeparator));
-    }
-
-    private static String origin(Class<?> type) {
-        try {
-            return Path.of(type.getProtectionDomain()
-                            .getCodeSource()
-                            .getLocation()
-                            .toURI())
-                    .toString();
-        } catch (URISyntaxException e) {
-            throw new IllegalStateException(e);
-        }
     }
 
     /// Kills the process some milliseconds after its first change; the last change that it said it had saved.
