@@ -71,8 +71,7 @@ final class MeshDrawing {
                 line.append(String.format("%-" + label + "s ", down + "=" + row));
             }
             for (int column = 0; column < columns; column++) {
-                line.append(String.format(
-                        "│ %" + width + "s ", label(ranks[first + row * columns + column], absent)));
+                line.append(String.format("│ %" + width + "s ", label(ranks[first + row * columns + column], absent)));
             }
             lines.add(line.append("│").toString());
         }

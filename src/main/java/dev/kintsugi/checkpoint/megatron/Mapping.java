@@ -171,15 +171,9 @@ final class Mapping {
         }
         TensorSpec spec = whole.spec();
         return new JoinedTensor(
-                whole, new Layout(
-                        tensor.storedName(),
-                        tensor.name(),
-                        kind(rule),
-                        spec,
-                        meshDims,
-                        placements,
-                        pieces,
-                        List.of()));
+                whole,
+                new Layout(
+                        tensor.storedName(), tensor.name(), kind(rule), spec, meshDims, placements, pieces, List.of()));
     }
 
     private static String kind(Rule rule) {
