@@ -64,9 +64,7 @@ final class ExportVerbs {
             specs.add(OptionSpec.many("local_dir", "DIR", ValueKind.DIRECTORY, "the checkpoint; may be given again"));
             specs.add(OptionSpec.value("target_dir", "DIR", ValueKind.DIRECTORY, "where to write"));
             specs.add(OptionSpec.flag(
-                    "tie-word-embedding",
-                    "the head shares the embedding and is dropped, as --tie-word-embeddings yes; refused where"
-                            + " they differ"));
+                    "tie-word-embedding", "as --tie-word-embeddings yes; refused where the two differ"));
             specs.add(OptionSpec.flag("is-value-model", "the model has a value head in place of the language head"));
             specs.add(OptionSpec.value("hf_upload_path", "REPO", ValueKind.TEXT, "refused: nothing is uploaded"));
             specs.add(OptionSpec.flag("private", "belongs to --hf_upload_path"));

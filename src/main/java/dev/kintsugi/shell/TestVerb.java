@@ -34,10 +34,7 @@ final class TestVerb extends Verb {
         specs.add(OptionSpec.choice("backend", ExportVerbs.BACKENDS, "what wrote the checkpoint; auto detects it"));
         specs.add(OptionSpec.many("local_dir", "DIR", ValueKind.DIRECTORY, "the checkpoint; may be given again"));
         specs.add(OptionSpec.value("test_hf_dir", "DIR", ValueKind.DIRECTORY, "the reference, a Hugging Face model"));
-        specs.add(OptionSpec.flag(
-                "tie-word-embedding",
-                "the head shares the embedding and is dropped, as --tie-word-embeddings yes; refused where"
-                        + " they differ"));
+        specs.add(OptionSpec.flag("tie-word-embedding", "as --tie-word-embeddings yes; refused where the two differ"));
         specs.add(OptionSpec.flag("is-value-model", "the model has a value head in place of the language head"));
         specs.add(OptionSpec.flag("trust-remote-code", "taken and not needed: no code of a model is ever run"));
         specs.add(OptionSpec.flag("use_cpu_initialization", "taken and not needed"));

@@ -151,7 +151,7 @@ class FlatLayoutPropertiesTest {
         model.groups()
                 .forEach(group -> group.forEach(
                         (name, shape) -> join.flat(name, new TensorSpec(DType.U8, shape), slices.get(name), "Flat")));
-        assertEquals(List.of(), join.holes(), what);
+        assertEquals(Map.of(), join.holes(), what);
         SequencedMap<String, JoinedTensor> joined = join.joined(List.of());
         assertEquals(model.values().keySet(), joined.keySet(), what);
         joined.forEach((name, tensor) -> {
