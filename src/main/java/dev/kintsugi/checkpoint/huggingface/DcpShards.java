@@ -64,7 +64,7 @@ final class DcpShards {
 
     private static JsonNode offsets(MappedFile file, SafetensorsFile content) {
         try {
-            return ForeignJson.mapper().readTree(content.metadata().getOrDefault(INFO, "{}"));
+            return ForeignJson.tree(content.metadata().getOrDefault(INFO, "{}"));
         } catch (JacksonException e) {
             throw damaged(file, "cannot be read", e.getOriginalMessage());
         }

@@ -2,6 +2,7 @@ package dev.kintsugi.checkpoint.huggingface;
 
 import dev.kintsugi.checkpoint.Checkpoint;
 import dev.kintsugi.checkpoint.CheckpointFormat;
+import dev.kintsugi.checkpoint.Layout;
 import dev.kintsugi.checkpoint.MappedFiles;
 import dev.kintsugi.checkpoint.OpenOptions;
 import dev.kintsugi.checkpoint.ShardFile;
@@ -114,6 +115,7 @@ public final class HuggingFaceFormat implements CheckpointFormat {
             });
         }
         found.indexes.forEach(index -> index.check(held));
+        Map<String, Layout> layouts = new LinkedHashMap<>();
         if (sharded) {
             notes.add(DcpShards.NOTE);
             shards.join().forEach((name, joined) -> {
@@ -128,7 +130,7 @@ public final class HuggingFaceFormat implements CheckpointFormat {
                 Optional.empty(),
                 files,
                 StateDict.backedBy(tensors),
-                new WholeLayouts(tensors),
+                sharded ? layouts : new WholeLayouts(tensors),
                 new LinkedHashMap<>(),
                 Sidecars.find(found.directories, options),
                 notes,
