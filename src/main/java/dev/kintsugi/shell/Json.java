@@ -9,6 +9,7 @@ import java.util.Map;
 import java.util.Optional;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.type.TypeReference;
+import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.SerializationFeature;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.NullNode;
@@ -35,11 +36,11 @@ final class Json {
     /// **Errors.** [IllegalArgumentException] if `text` is no JSON object.
     static Map<String, Object> read(String text) {
         try {
-            Map<String, Object> map = ForeignJson.mapper().readValue(text, new TypeReference<>() {});
-            if (map == null) {
+            JsonNode tree = ForeignJson.tree(text);
+            if (!tree.isObject()) {
                 throw new IllegalArgumentException("it is no JSON object");
             }
-            return map;
+            return JsonMapper.shared().convertValue(tree, new TypeReference<Map<String, Object>>() {});
         } catch (JacksonException e) {
             throw new IllegalArgumentException("it is no JSON object: " + e.getOriginalMessage(), e);
         }
