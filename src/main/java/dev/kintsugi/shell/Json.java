@@ -40,7 +40,7 @@ final class Json {
             if (!tree.isObject()) {
                 throw new IllegalArgumentException("it is no JSON object");
             }
-            return JsonMapper.shared().convertValue(tree, new TypeReference<>() {});
+            return JsonMapper.shared().convertValue(tree, new TypeReference<Map<String, Object>>() {});
         } catch (JacksonException e) {
             throw new IllegalArgumentException("it is no JSON object: " + e.getOriginalMessage(), e);
         }
