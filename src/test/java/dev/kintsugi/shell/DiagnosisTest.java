@@ -475,7 +475,8 @@ class DiagnosisTest {
         assertSays(screen.done("shards legacy"), "mp_rank_00_000/model_optim_rng.pt", "mp_rank_01_001/model_optim_rng");
         assertSays(
                 screen.done("explain legacy model.layers.0.input_layernorm.weight"),
-                "why rank 1: not split: each of these ranks has all of it; a replica, not read");
+                "why rank 1: at pp=0 dp=0 ep=1 tp=1,",
+                "not split; a replica, not read");
     }
 
     @Test

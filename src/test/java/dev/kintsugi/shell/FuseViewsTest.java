@@ -44,7 +44,7 @@ class FuseViewsTest {
                 """, shell.type("explain blend"));
             JsonNode json = shell.json("explain blend");
             assertEquals("kintsugi.explain-fusion/1", json.get("schema").asString());
-            assertEquals(805_632, json.get("bytes_to_read").asLong());
+            assertEquals(556_800, json.get("bytes_to_read").asLong());
             assertEquals(9, json.get("computed").asLong());
             assertEquals("ties", json.get("method").asString());
         }
