@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Files;
@@ -14,9 +15,13 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.Objects;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /// A file opened read-only and mapped once, whole.
+///
+/// Long runs are read from the file into native memory where that is possible, which spares the system the pages of a
+/// mapping; all else is copied out of the mapping.
 ///
 /// **Units.** Bytes, as `long`. **Memory.** The mapping lives until [#close()], which waits for readers; it
 /// counts against the page cache, not the heap. **Threads.** Any number may read.
@@ -29,14 +34,29 @@ public final class MappedFile implements ByteSource, AutoCloseable {
     private static final int SCALAR_BYTES = 64;
     private static final int WINDOW_BYTES = 128;
 
+    /// From here on a read costs less than the faults of the pages it would touch.
+    private static final long LONG_BYTES = 64 << 10;
+
+    /// A process may have only so many files open, and a checkpoint may have more.
+    private static final int MOST_CHANNELS = 256;
+
+    private static final AtomicInteger CHANNELS = new AtomicInteger();
+
     private final Path path;
     private final long byteCount;
     private final long modifiedMillis;
     private final @Nullable Object fileKey;
     private final Arena arena;
     private final MemorySegment mapping;
+    private final @Nullable FileChannel channel;
 
-    private MappedFile(Path path, BasicFileAttributes attributes, Arena arena, MemorySegment mapping) {
+    private MappedFile(
+            Path path,
+            BasicFileAttributes attributes,
+            Arena arena,
+            MemorySegment mapping,
+            @Nullable FileChannel channel) {
+        this.channel = channel;
         this.path = path;
         this.byteCount = mapping.byteSize();
         this.modifiedMillis = attributes.lastModifiedTime().toMillis();
@@ -49,18 +69,40 @@ public final class MappedFile implements ByteSource, AutoCloseable {
     @SuppressWarnings("MustBeClosedChecker")
     public static MappedFile open(Path path) {
         Arena arena = Arena.ofShared();
-        try (FileChannel channel = regular(path)) {
+        FileChannel channel = null;
+        boolean kept = false;
+        try {
+            channel = regular(path);
             BasicFileAttributes attributes = Files.readAttributes(path, BasicFileAttributes.class);
             long size = channel.size();
             MemorySegment mapping = size < WINDOW_BYTES
                     ? MemorySegment.ofArray(channelBytes(channel, (int) size))
                     : channel.map(MapMode.READ_ONLY, 0, size, arena);
-            return new MappedFile(path, attributes, arena, mapping);
+            kept = CHANNELS.incrementAndGet() <= MOST_CHANNELS && size >= LONG_BYTES;
+            if (!kept) {
+                CHANNELS.decrementAndGet();
+            }
+            return new MappedFile(path, attributes, arena, mapping, kept ? channel : null);
         } catch (IOException e) {
             arena.close();
             String reason =
                     e instanceof NoSuchFileException ? "there is no such file" : "the system says: " + e.getMessage();
             throw new Fault(Code.K5003, path + ": cannot be opened", reason, "check the path and its permissions", e);
+        } finally {
+            if (!kept) {
+                close(channel);
+            }
+        }
+    }
+
+    /// Nothing was written to it, so that closing it cannot lose anything.
+    private static void close(@Nullable FileChannel channel) {
+        try {
+            if (channel != null) {
+                channel.close();
+            }
+        } catch (IOException e) {
+            return;
         }
     }
 
@@ -110,6 +152,12 @@ public final class MappedFile implements ByteSource, AutoCloseable {
     @Override
     public void read(long byteOffset, long count, MemorySegment target, long targetOffset) {
         Objects.checkFromIndexSize(byteOffset, count, byteCount);
+        if (count >= LONG_BYTES
+                && channel != null
+                && target.isNative()
+                && readLong(byteOffset, count, target, targetOffset)) {
+            return;
+        }
         try {
             if (count > SCALAR_BYTES || isCopy()) {
                 MemorySegment.copy(mapping, byteOffset, target, targetOffset, count);
@@ -121,13 +169,45 @@ public final class MappedFile implements ByteSource, AutoCloseable {
             }
             deliver();
         } catch (InternalError e) {
+            throw cutShort(byteOffset, e);
+        }
+    }
+
+    /// Reads from the file itself. Whether it could: an interrupted thread has the system close the channel for all,
+    /// and the mapping still serves.
+    private boolean readLong(long byteOffset, long count, MemorySegment target, long targetOffset) {
+        FileChannel open = Objects.requireNonNull(channel);
+        long done = 0;
+        try {
+            while (done < count) {
+                long part = Math.min(count - done, Integer.MAX_VALUE);
+                ByteBuffer bytes = target.asSlice(targetOffset + done, part).asByteBuffer();
+                int read = open.read(bytes, byteOffset + done);
+                if (read < 0) {
+                    throw cutShort(byteOffset + done, null);
+                }
+                done += read;
+            }
+            return true;
+        } catch (ClosedChannelException e) {
+            return false;
+        } catch (IOException e) {
             throw new Fault(
-                    Code.K2402,
-                    path + ": cut short while it was read, at byte " + byteOffset,
-                    "another process truncated or replaced the file",
-                    "wait until nobody writes to it, then open it again",
+                    Code.K5003,
+                    path + ": cannot be read at byte " + (byteOffset + done),
+                    "the system says: " + e.getMessage(),
+                    "check the disk, then try again",
                     e);
         }
+    }
+
+    private Fault cutShort(long byteOffset, @Nullable Throwable cause) {
+        return new Fault(
+                Code.K2402,
+                path + ": cut short while it was read, at byte " + byteOffset,
+                "another process truncated or replaced the file",
+                "wait until nobody writes to it, then open it again",
+                cause);
     }
 
     /// Lets a fault of the copy surface here. Compiled code notes it and throws at its next safepoint, which
@@ -170,6 +250,10 @@ public final class MappedFile implements ByteSource, AutoCloseable {
     public void close() {
         if (arena.scope().isAlive()) {
             arena.close();
+            if (channel != null) {
+                CHANNELS.decrementAndGet();
+                close(channel);
+            }
         }
     }
 }
