@@ -105,14 +105,15 @@ public final class FusedTensor implements Tensor {
         long end = firstElement + elementCount;
         long alignedEnd = Math.min(spec.elementCount(), Math.ceilDiv(end, alignment) * alignment);
         int capacity = (int) Math.min(Sources.blockElements(alignment), alignedEnd - from);
-        Sources.Reader reader = task.sources().reader(capacity);
         double[] fused = new double[capacity];
-        for (long first = from; first < alignedEnd; first += capacity) {
-            int count = (int) Math.min(capacity, alignedEnd - first);
-            combine.combine(reader.read(first, count), fused);
-            int skip = (int) Math.max(0, firstElement - first);
-            int wanted = (int) Math.min(count, end - first) - skip;
-            taker.take(fused, skip, wanted, first + skip);
+        try (Sources.Reader reader = task.sources().reader(capacity)) {
+            for (long first = from; first < alignedEnd; first += capacity) {
+                int count = (int) Math.min(capacity, alignedEnd - first);
+                combine.combine(reader.read(first, count), fused);
+                int skip = (int) Math.max(0, firstElement - first);
+                int wanted = (int) Math.min(count, end - first) - skip;
+                taker.take(fused, skip, wanted, first + skip);
+            }
         }
     }
 

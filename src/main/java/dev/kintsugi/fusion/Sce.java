@@ -110,11 +110,16 @@ final class Sce implements Kernel {
     }
 
     private static void combine(Block block, double[] shares, double[] fused) {
-        Election election = new Election(block.count());
-        election.hold(block.inputs(), shares, shares, block.count());
+        Election election = new Election();
         double[] base = block.base();
-        for (int j = 0; j < block.count(); j++) {
-            fused[j] = base[j] + election.sums()[j] / Math.max(election.agreeing()[j], 1e-6);
+        double[] sums = election.sums();
+        double[] agreeing = election.agreeing();
+        for (int from = 0; from < block.count(); from += Election.TILE) {
+            int count = Math.min(Election.TILE, block.count() - from);
+            election.hold(block.inputs(), shares, shares, from, count);
+            for (int j = 0; j < count; j++) {
+                fused[from + j] = base[from + j] + sums[j] / Math.max(agreeing[j], 1e-6);
+            }
         }
     }
 }

@@ -193,9 +193,11 @@ final class Selection {
     /// `first`.
     private long indexOf(int stream, long key, long first, long number) {
         int count = (int) Math.min(scratch.length, task.elementCount() - first);
-        Block block = task.sources().reader(count).read(first, count);
-        magnitudes.open(block);
-        readKeys(stream, block);
+        try (Sources.Reader reader = task.sources().reader(count)) {
+            Block block = reader.read(first, count);
+            magnitudes.open(block);
+            readKeys(stream, block);
+        }
         long left = number;
         for (int j = 0; j < count; j++) {
             if (keys[j] == key) {

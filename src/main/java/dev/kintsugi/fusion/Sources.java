@@ -3,10 +3,13 @@ package dev.kintsugi.fusion;
 import dev.kintsugi.numeric.Elements;
 import dev.kintsugi.tensor.Tensor;
 import dev.kintsugi.work.Job;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 
 /// One tensor of every model and of the base, all of one shape, read and decoded block by block; those that are
 /// computed themselves, such as weights with an adapter merged in, before their rounding.
@@ -62,10 +65,11 @@ final class Sources {
     /// Reads all blocks in ascending order. The block given is the same object each time.
     void sweep(long alignment, Consumer<Block> visitor) {
         int blockElements = (int) Math.min(blockElements(alignment), Math.max(1, elementCount));
-        Reader reader = new Reader(blockElements);
-        for (long first = 0; first < elementCount; first += blockElements) {
-            SWEEP.check();
-            visitor.accept(reader.read(first, (int) Math.min(blockElements, elementCount - first)));
+        try (Reader reader = new Reader(blockElements)) {
+            for (long first = 0; first < elementCount; first += blockElements) {
+                SWEEP.check();
+                visitor.accept(reader.read(first, (int) Math.min(blockElements, elementCount - first)));
+            }
         }
     }
 
@@ -76,13 +80,14 @@ final class Sources {
         long blocks = Math.max(1, elements / blockElements);
         long runs = Math.max(1, elementCount / alignment / blocks);
         long step = Math.max(blockElements, runs * alignment);
-        Reader reader = new Reader(blockElements);
         long sampled = 0;
-        for (long first = 0; first < elementCount; first += step) {
-            SWEEP.check();
-            Block block = reader.read(first, (int) Math.min(blockElements, elementCount - first));
-            visitor.accept(block);
-            sampled += block.count();
+        try (Reader reader = new Reader(blockElements)) {
+            for (long first = 0; first < elementCount; first += step) {
+                SWEEP.check();
+                Block block = reader.read(first, (int) Math.min(blockElements, elementCount - first));
+                visitor.accept(block);
+                sampled += block.count();
+            }
         }
         return sampled;
     }
@@ -91,35 +96,77 @@ final class Sources {
         return new Reader(capacity);
     }
 
-    /// The buffers of one thread.
-    final class Reader {
-        private final MemorySegment bytes;
+    /// The buffers of one thread, to be closed where it has read all.
+    final class Reader implements AutoCloseable {
+        private final List<Window> windows;
         private final Block block;
 
         private Reader(int capacity) {
-            int width = 1;
-            for (Tensor tensor : exactInputs) {
-                width = Math.max(width, tensor.spec().dtype().byteWidth());
-            }
-            if (exactBase.isPresent()) {
-                width = Math.max(width, exactBase.get().spec().dtype().byteWidth());
-            }
-            bytes = MemorySegment.ofArray(new byte[Math.multiplyExact(capacity, width)]);
+            windows = Stream.concat(exactInputs.stream(), exactBase.stream())
+                    .map(tensor -> new Window(tensor, capacity))
+                    .toList();
             block = new Block(inputs.size(), base.isPresent(), capacity);
         }
 
         Block read(long first, int count) {
             block.moveTo(first, count);
             for (int i = 0; i < inputs.size(); i++) {
-                decode(exactInputs.get(i), block.input(i));
+                windows.get(i).decode(first, count, block.input(i));
             }
-            exactBase.ifPresent(tensor -> decode(tensor, block.base()));
+            if (base.isPresent()) {
+                windows.getLast().decode(first, count, block.base());
+            }
             return block;
         }
 
-        private void decode(Tensor tensor, double[] target) {
-            tensor.read(block.first(), block.count(), bytes);
-            Elements.toDoubles(tensor.spec().dtype(), bytes, target, block.count());
+        @Override
+        public void close() {
+            windows.forEach(Window::close);
+        }
+    }
+
+    /// The stored bytes of a tensor where it is read, and some beyond, for long runs are read faster.
+    private static final class Window {
+        private static final long USUAL_BYTES = 256 << 10;
+
+        /// Memory that costs to ask for, and is asked for at each read of a fused tensor.
+        private static final ConcurrentLinkedQueue<MemorySegment> IDLE = new ConcurrentLinkedQueue<>();
+
+        private final Tensor tensor;
+        private final int width;
+        private final MemorySegment bytes;
+        private final long capacity;
+        private long from;
+        private long end;
+
+        Window(Tensor tensor, int blockElements) {
+            this.tensor = tensor;
+            this.width = tensor.spec().dtype().byteWidth();
+            long needed = (long) blockElements * width;
+            if (needed > USUAL_BYTES) {
+                bytes = Arena.ofAuto().allocate(needed, Long.BYTES);
+            } else {
+                MemorySegment idle = IDLE.poll();
+                bytes = idle == null ? Arena.ofAuto().allocate(USUAL_BYTES, Long.BYTES) : idle;
+            }
+            this.capacity = blockElements < BLOCK_ELEMENTS ? blockElements : bytes.byteSize() / width;
+        }
+
+        void decode(long first, int count, double[] target) {
+            if (first < from || first + count > end) {
+                long elements = Math.min(capacity, tensor.spec().elementCount() - first);
+                tensor.read(first, elements, bytes.asSlice(0, elements * width));
+                from = first;
+                end = first + elements;
+            }
+            MemorySegment wanted = bytes.asSlice((first - from) * width, (long) count * width);
+            Elements.toDoubles(tensor.spec().dtype(), wanted, target, count);
+        }
+
+        void close() {
+            if (bytes.byteSize() == USUAL_BYTES) {
+                IDLE.add(bytes);
+            }
         }
     }
 }

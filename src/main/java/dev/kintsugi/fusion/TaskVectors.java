@@ -171,16 +171,20 @@ final class TaskVectors implements Kernel {
         }
         double[] ones = new double[d.length];
         Arrays.fill(ones, 1);
-        Election election = new Election(block.count());
-        election.hold(d, ones, weights, block.count());
+        Election election = new Election();
         double[] base = block.base();
         double[] sums = election.sums();
         double[] agreeing = election.agreeing();
-        for (int j = 0; normalize && j < block.count(); j++) {
-            sums[j] /= agreeing[j] + (1 - Math.abs(Math.signum(agreeing[j])));
+        for (int from = 0; from < block.count(); from += Election.TILE) {
+            int count = Math.min(Election.TILE, block.count() - from);
+            election.hold(d, ones, weights, from, count);
+            for (int j = 0; normalize && j < count; j++) {
+                sums[j] /= agreeing[j] + (1 - Math.abs(Math.signum(agreeing[j])));
+            }
+            System.arraycopy(sums, 0, fused, from, count);
         }
         for (int j = 0; j < block.count(); j++) {
-            fused[j] = base[j] + lambda * sums[j];
+            fused[j] = base[j] + lambda * fused[j];
         }
     }
 }
