@@ -14,6 +14,10 @@ import java.util.regex.Pattern;
 
 /// The bytes of a pickle, read front to back; every length is checked against what is left before it is used.
 final class PickleInput {
+    private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfDouble DOUBLE =
+            ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
 
     private static final Pattern WHOLE = Pattern.compile("[+-]?[0-9]+");
     private static final Pattern DECIMAL = Pattern.compile("[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]{1,6})?");
@@ -46,7 +50,7 @@ final class PickleInput {
 
     int int32() {
         need(4);
-        int value = memory.get(ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN), offset);
+        int value = memory.get(INT, offset);
         offset += 4;
         return value;
     }
@@ -57,14 +61,14 @@ final class PickleInput {
 
     long int64() {
         need(8);
-        long value = memory.get(ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN), offset);
+        long value = memory.get(LONG, offset);
         offset += 8;
         return value;
     }
 
     double float64BigEndian() {
         need(8);
-        double value = memory.get(ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN), offset);
+        double value = memory.get(DOUBLE, offset);
         offset += 8;
         return value;
     }

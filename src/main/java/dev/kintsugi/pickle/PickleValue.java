@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /// A value of a pickle. Containers are compared by identity, for a pickle may hold cycles.
 public sealed interface PickleValue {
@@ -40,6 +41,17 @@ public sealed interface PickleValue {
         public int compareTo(Global other) {
             int modules = module.compareTo(other.module);
             return modules == 0 ? name.compareTo(other.name) : modules;
+        }
+
+        /// Written out, as what a record is given is linked at its first use, which opening waits for.
+        @Override
+        public boolean equals(@Nullable Object other) {
+            return other instanceof Global that && module.equals(that.module) && name.equals(that.name);
+        }
+
+        @Override
+        public int hashCode() {
+            return 31 * module.hashCode() + name.hashCode();
         }
 
         /// `torch._utils._rebuild_tensor_v2`.

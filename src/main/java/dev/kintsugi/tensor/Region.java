@@ -1,6 +1,7 @@
 package dev.kintsugi.tensor;
 
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /// A box in a tensor: where it starts and how far it reaches along each dim.
 ///
@@ -15,6 +16,17 @@ public record Region(Shape offset, Shape shape) {
     /// All of a tensor of `shape`.
     public static Region whole(Shape shape) {
         return new Region(Shape.zeros(shape.ndim()), shape);
+    }
+
+    /// Written out, as what a record is given is linked at its first use, which opening waits for.
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof Region that && offset.equals(that.offset) && shape.equals(that.shape);
+    }
+
+    @Override
+    public int hashCode() {
+        return 31 * offset.hashCode() + shape.hashCode();
     }
 
     public int ndim() {

@@ -15,7 +15,7 @@ import java.util.concurrent.TimeUnit;
 /// **Units.** Seconds, `cpuSeconds` of all threads; KiB, `anonymous` without the pages of mapped files, 0 where the
 /// system does not tell.
 record Trial(double seconds, double cpuSeconds, long peakKib, long anonymousKib) {
-    private static final int POLL_MILLIS = 5;
+    private static final int POLL_MILLIS = 20;
 
     /// The status of a comparison that found differences.
     private static final int DIFFERENT = 1;
