@@ -188,8 +188,8 @@ class LimitsTest {
             """);
         int bytes = tokens.getBytes(StandardCharsets.UTF_8).length;
         String[] lines = {
-            "open " + family.resolve("base") + " --as a --sidecars " + family.resolve("tok-a"),
-            "open " + family.resolve("e1") + " --as b --sidecars " + more,
+            "open " + quoted(family.resolve("base")) + " --as a --sidecars " + quoted(family.resolve("tok-a")),
+            "open " + quoted(family.resolve("e1")) + " --as b --sidecars " + quoted(more),
             "",
             "fuse --from " + merge + " --as x"
         };
@@ -222,5 +222,9 @@ class LimitsTest {
             assertTrue(out.toString().contains(limit.label()), limit.label());
         }
         assertTrue(out.toString().contains("Nothing in a checkpoint is executed"), out.toString());
+    }
+
+    private static String quoted(Path path) {
+        return Tokenizer.quote(path.toString());
     }
 }

@@ -74,6 +74,7 @@ class TranscriptsTest {
         return printed.replace(home.toAbsolutePath().toString(), "HOME")
                 .replace(home.toString(), "HOME")
                 .replace(Path.of("").toAbsolutePath().toString(), "HERE")
+                .replaceAll("'((?:HERE|HOME)[^']*)'", "$1")
                 .replaceAll("\\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d", "2026-01-31 12:00:00")
                 .replaceAll("\\b\\d+(\\.\\d+)? s\\b", "1 s")
                 .replaceAll("\\b\\d+(\\.\\d+)? ?[kMGT]?B/s", "1 B/s")
