@@ -53,41 +53,7 @@ public record Checkpoint(
         buffers = List.copyOf(buffers);
     }
 
-    /// A checkpoint without flat buffers.
-    public Checkpoint(
-            String format,
-            List<Path> directories,
-            int worldSize,
-            Optional<DeviceMesh> mesh,
-            List<ShardFile> files,
-            StateDict tensors,
-            Map<String, Layout> layouts,
-            SequencedMap<Integer, StateDict> ranks,
-            Optional<Path> sidecars,
-            List<String> notes,
-            List<String> holes,
-            List<String> ignored,
-            Optional<String> writtenBy,
-            MappedFiles resources) {
-        this(
-                format,
-                directories,
-                worldSize,
-                mesh,
-                files,
-                tensors,
-                layouts,
-                ranks,
-                sidecars,
-                notes,
-                holes,
-                ignored,
-                writtenBy,
-                List.of(),
-                resources);
-    }
-
-    /// A checkpoint of which no part is missing.
+    /// A checkpoint of which no part is missing, without flat buffers.
     public Checkpoint(
             String format,
             List<Path> directories,
@@ -116,6 +82,7 @@ public record Checkpoint(
                 List.of(),
                 ignored,
                 writtenBy,
+                List.of(),
                 resources);
     }
 

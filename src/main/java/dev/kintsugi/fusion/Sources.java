@@ -138,6 +138,7 @@ final class Sources {
         private final long capacity;
         private long from;
         private long end;
+        private boolean closed;
 
         Window(Tensor tensor, int blockElements) {
             this.tensor = tensor;
@@ -164,9 +165,10 @@ final class Sources {
         }
 
         void close() {
-            if (bytes.byteSize() == USUAL_BYTES) {
+            if (!closed && bytes.byteSize() == USUAL_BYTES) {
                 IDLE.add(bytes);
             }
+            closed = true;
         }
     }
 }

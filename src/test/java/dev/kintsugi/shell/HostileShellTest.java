@@ -41,18 +41,12 @@ class HostileShellTest {
     @TempDir
     Path scratch;
 
-    private final StringWriter out = new StringWriter();
-    private final StringWriter err = new StringWriter();
+    private final Typed typed = new Typed();
+    private final StringWriter out = typed.out;
+    private final StringWriter err = typed.err;
 
     private Status run(String... lines) {
-        Console console = new Console(new PrintWriter(out), new PrintWriter(err), false, false, 100);
-        Status status = Status.DONE;
-        try (Shell shell = Shell.on(console)) {
-            for (String line : lines) {
-                status = shell.run(line);
-            }
-        }
-        return status;
+        return typed.run(lines);
     }
 
     private static String open(Path path) {

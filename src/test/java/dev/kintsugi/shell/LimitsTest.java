@@ -11,7 +11,6 @@ import dev.kintsugi.ZipBytes;
 import dev.kintsugi.fault.Limit;
 import dev.kintsugi.fault.Status;
 import java.io.IOException;
-import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -31,18 +30,12 @@ class LimitsTest {
     @TempDir
     Path scratch;
 
-    private final StringWriter out = new StringWriter();
-    private final StringWriter err = new StringWriter();
+    private final Typed typed = new Typed();
+    private final StringWriter out = typed.out;
+    private final StringWriter err = typed.err;
 
     private Status run(String... lines) {
-        Console console = new Console(new PrintWriter(out), new PrintWriter(err), false, false, 100);
-        Status status = Status.DONE;
-        try (Shell shell = Shell.on(console)) {
-            for (String line : lines) {
-                status = shell.run(line);
-            }
-        }
-        return status;
+        return typed.run(lines);
     }
 
     private Path write(String name, byte[] bytes) {

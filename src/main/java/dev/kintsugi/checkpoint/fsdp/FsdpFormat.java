@@ -138,6 +138,7 @@ public final class FsdpFormat implements CheckpointFormat {
                     holes,
                     ignored,
                     Optional.empty(),
+                    List.of(),
                     mapped);
         }
 
