@@ -1,5 +1,6 @@
 package dev.kintsugi.architecture;
 
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -10,6 +11,8 @@ final class ConfigValues implements Expression.Values {
     private final Config config;
     private final Map<String, String> defaults;
     private final Map<String, Long> indices = new LinkedHashMap<>();
+    private final Map<String, Long> constants = new HashMap<>();
+    private boolean indexed;
 
     ConfigValues(Config config, Map<String, String> defaults) {
         this.config = config;
@@ -21,10 +24,27 @@ final class ConfigValues implements Expression.Values {
         indices.put(name, value);
     }
 
+    /// The value of `expression`, worked out once where no index is in it. **Errors.** As [Expression#evaluate].
+    long evaluate(String expression) {
+        Long constant = constants.get(expression);
+        if (constant != null) {
+            return constant;
+        }
+        boolean before = indexed;
+        indexed = false;
+        long value = Expression.evaluate(expression, this);
+        if (!indexed) {
+            constants.put(expression, value);
+        }
+        indexed |= before;
+        return value;
+    }
+
     @Override
     public long integer(String key) {
         Long index = indices.get(key);
         if (index != null) {
+            indexed = true;
             return index;
         }
         Optional<JsonNode> node = config.find(key);
@@ -38,7 +58,7 @@ final class ConfigValues implements Expression.Values {
         if (fallback == null) {
             throw new IllegalArgumentException("config.json has no number " + key);
         }
-        return Expression.evaluate(fallback, this);
+        return evaluate(fallback);
     }
 
     @Override

@@ -153,7 +153,7 @@ public final class Family {
         for (Map.Entry<String, String> range : ranges.entrySet()) {
             String placeholder = "{" + range.getKey() + "}";
             if (name.contains(placeholder)) {
-                long count = Expression.evaluate(range.getValue(), values);
+                long count = values.evaluate(range.getValue());
                 if (count > 1_000_000) {
                     throw new IllegalArgumentException(range.getValue() + " is " + count);
                 }
@@ -165,13 +165,13 @@ public final class Family {
             }
         }
         int condition = shape.indexOf(" if ");
-        if (condition >= 0 && Expression.evaluate(shape.substring(condition + 4), values) == 0) {
+        if (condition >= 0 && values.evaluate(shape.substring(condition + 4)) == 0) {
             return;
         }
         String[] dims = (condition < 0 ? shape : shape.substring(0, condition)).split(",", -1);
         long[] extents = new long[dims.length];
         for (int i = 0; i < dims.length; i++) {
-            extents[i] = Expression.evaluate(dims[i], values);
+            extents[i] = values.evaluate(dims[i]);
         }
         sink.accept(name, Shape.of(extents));
     }
