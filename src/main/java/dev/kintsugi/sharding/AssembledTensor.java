@@ -8,6 +8,7 @@ import dev.kintsugi.tensor.Tensor;
 import dev.kintsugi.tensor.TensorSpec;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
@@ -29,8 +30,14 @@ public final class AssembledTensor implements Tensor {
     ///
     /// **Errors.** [Fault] `K3005` for a gap or an overlap, `K3003` for a chunk of another dtype.
     public static Tensor of(TensorSpec spec, List<Chunk> chunks) {
-        List<Chunk> kept = chunks.stream().filter(c -> !c.region().isEmpty()).toList();
-        for (Chunk chunk : kept) {
+        List<Chunk> kept = new ArrayList<>();
+        List<Region> regions = new ArrayList<>();
+        for (Chunk chunk : chunks) {
+            if (chunk.region().isEmpty()) {
+                continue;
+            }
+            kept.add(chunk);
+            regions.add(chunk.region());
             if (chunk.local().spec().dtype() != spec.dtype()) {
                 throw new Fault(
                         Code.K3003,
@@ -39,12 +46,15 @@ public final class AssembledTensor implements Tensor {
                         "compare the ranks with: shards");
             }
         }
-        checkTiling(spec.shape(), kept.stream().map(Chunk::region).toList());
+        checkTiling(spec.shape(), regions);
         if (kept.size() == 1 && kept.getFirst().local().spec().equals(spec)) {
             return kept.getFirst().local();
         }
-        return new AssembledTensor(
-                spec, kept.stream().map(c -> new Runs(spec.shape(), c)).toList());
+        List<Runs> runs = new ArrayList<>();
+        for (Chunk chunk : kept) {
+            runs.add(new Runs(spec.shape(), chunk));
+        }
+        return new AssembledTensor(spec, runs);
     }
 
     /// Checks that `regions` cover a tensor of `shape` exactly once.
@@ -79,13 +89,17 @@ public final class AssembledTensor implements Tensor {
     /// The dim along which the regions begin at the most places: sorted by it, few overlap along it.
     private static int finestDim(int ndim, List<Region> regions) {
         int finest = 0;
-        long most = 0;
+        int most = 0;
+        long[] begins = new long[regions.size()];
         for (int dim = 0; dim < ndim; dim++) {
-            int candidate = dim;
-            long places = regions.stream()
-                    .mapToLong(r -> r.offset().dim(candidate))
-                    .distinct()
-                    .count();
+            for (int i = 0; i < begins.length; i++) {
+                begins[i] = regions.get(i).offset().dim(dim);
+            }
+            Arrays.sort(begins);
+            int places = begins.length == 0 ? 0 : 1;
+            for (int i = 1; i < begins.length; i++) {
+                places += begins[i] == begins[i - 1] ? 0 : 1;
+            }
             if (places > most) {
                 most = places;
                 finest = dim;

@@ -178,10 +178,15 @@ public final class FsdpFormat implements CheckpointFormat {
             SequencedMap<String, JoinedTensor> joined = new LinkedHashMap<>();
             for (String name : names(parts)) {
                 Map<RankPart, TorchValue> values = new LinkedHashMap<>();
+                boolean tensor = false;
                 for (RankPart part : parts) {
-                    Optional.ofNullable(part.values().get(name)).ifPresent(v -> values.put(part, v));
+                    TorchValue value = part.values().get(name);
+                    if (value != null) {
+                        values.put(part, value);
+                        tensor |= !(value instanceof TorchValue.Other);
+                    }
                 }
-                if (values.values().stream().allMatch(TorchValue.Other.class::isInstance)) {
+                if (!tensor) {
                     ignored.add(name + " (no tensor)");
                     continue;
                 }

@@ -34,6 +34,7 @@ final class RankJoin {
     private final PlainJoin plain;
     private final List<String> notes;
     private final Map<String, Layout> holes = new LinkedHashMap<>();
+    private final LocalSlices.Known slices = new LocalSlices.Known();
     private long trimmedElements;
     private int trimmedTensors;
 
@@ -97,9 +98,11 @@ final class RankJoin {
                     "save again with torch 2.5 or later, or say that the order is left to right by giving --mesh");
         }
         Joining joining = new Joining(name, "DTensor", one.spec());
+        DeviceMesh mesh = options.mesh().map(m -> m.mesh()).orElse(one.mesh());
+        LocalSlices ofShape = slices.of(one.spec().shape(), mesh.shape(), one.placements());
         long trimmedBefore = trimmedElements;
         values.forEach((part, value) -> {
-            LocalSlice slice = slice(name, part, value);
+            LocalSlice slice = slice(name, part, value, ofShape);
             checkLocal(name, part, value, slice);
             trimmedElements +=
                     value.local().spec().elementCount() - slice.region().elementCount();
@@ -108,27 +111,23 @@ final class RankJoin {
         if (trimmedElements > trimmedBefore) {
             trimmedTensors++;
         }
-        DeviceMesh mesh = options.mesh().map(m -> m.mesh()).orElse(one.mesh());
-        return finished(
-                name,
-                joining,
-                Optional.of(mesh),
-                one.placements().stream().map(Placement::toString).toList(),
-                absent(mesh, one));
+        List<String> placements = new ArrayList<>();
+        for (Placement placement : one.placements()) {
+            placements.add(placement.toString());
+        }
+        return finished(name, joining, Optional.of(mesh), placements, absent(mesh, ofShape));
     }
 
-    /// What the ranks that are not there should hold of a tensor like `one`.
-    private List<Layout.Absent> absent(DeviceMesh mesh, DTensor one) {
+    /// What the ranks that are not there should hold.
+    private List<Layout.Absent> absent(DeviceMesh mesh, LocalSlices ofShape) {
         List<Layout.Absent> parts = new ArrayList<>();
         for (int rank : absent) {
-            mesh.pieces(rank)
-                    .map(at -> LocalSlice.of(one.spec().shape(), mesh.shape(), at, one.placements()))
-                    .ifPresent(slice -> parts.add(new Layout.Absent(rank, slice.region())));
+            mesh.pieces(rank).map(ofShape::at).ifPresent(slice -> parts.add(new Layout.Absent(rank, slice.region())));
         }
         return parts;
     }
 
-    private LocalSlice slice(String name, RankPart part, DTensor value) {
+    private LocalSlice slice(String name, RankPart part, DTensor value, LocalSlices ofShape) {
         DeviceMesh mesh = options.mesh().map(m -> m.mesh()).orElse(value.mesh());
         if (mesh.ndim() != value.placements().size()) {
             throw misfit(
@@ -143,7 +142,7 @@ final class RankJoin {
                         "the file was renamed, or is of another run",
                         "copy this rank's file again"));
         try {
-            return LocalSlice.of(value.spec().shape(), mesh.shape(), coordinate, value.placements());
+            return ofShape.at(coordinate);
         } catch (Fault fault) {
             throw fault.at(name);
         }
@@ -264,7 +263,11 @@ final class RankJoin {
 
     private static <T, F> Majority<F> ranksWhere(Map<RankPart, T> values, Function<T, F> fact) {
         F first = fact.apply(values.values().iterator().next());
-        if (values.values().stream().allMatch(v -> fact.apply(v).equals(first))) {
+        boolean agree = true;
+        for (T value : values.values()) {
+            agree = agree && fact.apply(value).equals(first);
+        }
+        if (agree) {
             return new Majority<>(first, List.of());
         }
         Map<F, LinkedHashSet<Integer>> byFact = new LinkedHashMap<>();
