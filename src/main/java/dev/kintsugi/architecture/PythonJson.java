@@ -3,6 +3,7 @@ package dev.kintsugi.architecture;
 import java.math.BigDecimal;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.TreeMap;
 import tools.jackson.databind.JsonNode;
 
@@ -76,7 +77,7 @@ public final class PythonJson {
         String mantissa = digits.length() == 1 ? digits : digits.charAt(0) + "." + digits.substring(1);
         return (value < 0 ? "-" : "")
                 + mantissa
-                + String.format("e%s%02d", exponent < 0 ? "-" : "+", Math.abs(exponent));
+                + String.format(Locale.ROOT, "e%s%02d", exponent < 0 ? "-" : "+", Math.abs(exponent));
     }
 
     static String quote(String value) {
@@ -93,7 +94,7 @@ public final class PythonJson {
                 case '\f' -> text.append("\\f");
                 default -> {
                     if (c < 0x20 || c > 0x7e) {
-                        text.append(String.format("\\u%04x", (int) c));
+                        text.append(String.format(Locale.ROOT, "\\u%04x", (int) c));
                     } else {
                         text.append(c);
                     }

@@ -10,6 +10,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.zip.CRC32C;
@@ -28,7 +29,7 @@ final class Checksums {
                     .flip();
             all.update(bytes);
         }
-        return String.format("%08x", all.getValue());
+        return String.format(Locale.ROOT, "%08x", all.getValue());
     }
 
     /// The checksum of a file on disk, empty if it is not of the planned size or starts otherwise.

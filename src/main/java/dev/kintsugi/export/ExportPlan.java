@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
@@ -126,7 +127,7 @@ public final class ExportPlan {
         List<PlannedFile> files = new ArrayList<>();
         Map<String, String> fileOfTensor = new TreeMap<>();
         for (int i = 0; i < groups.size(); i++) {
-            String suffix = groups.size() == 1 ? "" : String.format("-%05d-of-%05d", i + 1, groups.size());
+            String suffix = groups.size() == 1 ? "" : String.format(Locale.ROOT, "-%05d-of-%05d", i + 1, groups.size());
             String name = stem + suffix + ".safetensors";
             SequencedMap<String, TensorSpec> specs = new LinkedHashMap<>();
             groups.get(i).forEach((tensorName, tensor) -> {

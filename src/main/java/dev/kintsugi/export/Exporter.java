@@ -24,6 +24,7 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
@@ -164,7 +165,12 @@ public final class Exporter {
             if (free < needed) {
                 throw new Fault(
                         Code.K5001,
-                        String.format("%s: the output needs %,d bytes, the disk has %,d", plan.target(), needed, free),
+                        String.format(
+                                Locale.ROOT,
+                                "%s: the output needs %,d bytes, the disk has %,d",
+                                plan.target(),
+                                needed,
+                                free),
                         "nothing was written",
                         "free some space, or name a directory on another disk");
             }

@@ -191,7 +191,13 @@ record Header(List<Entry> entries, Map<String, String> metadata, int unknownFiel
             }
             if (begin < 0 || end < begin || end - begin != bytes) {
                 throw damaged(String.format(
-                        "%s has the data_offsets [%d, %d]; %s needs %,d bytes", name, begin, end, spec, bytes));
+                        Locale.ROOT,
+                        "%s has the data_offsets [%d, %d]; %s needs %,d bytes",
+                        name,
+                        begin,
+                        end,
+                        spec,
+                        bytes));
             }
             return new Entry(name, spec, begin, end);
         }

@@ -159,7 +159,8 @@ public final class SafetensorsFile {
                     "copy it again");
         }
         if (at < dataBytes) {
-            throw Header.damaged(String.format("%,d bytes behind the last tensor belong to none", dataBytes - at));
+            throw Header.damaged(
+                    String.format(Locale.ROOT, "%,d bytes behind the last tensor belong to none", dataBytes - at));
         }
     }
 

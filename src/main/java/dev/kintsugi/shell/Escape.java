@@ -1,5 +1,7 @@
 package dev.kintsugi.shell;
 
+import java.util.Locale;
+
 /// Makes text that comes from files safe to show: a name cannot move the cursor, change colours or hide itself.
 final class Escape {
     private Escape() {}
@@ -21,7 +23,7 @@ final class Escape {
             }
             if (isUnsafe(c)) {
                 safe = safe == null ? new StringBuilder(text.substring(0, i)) : safe;
-                safe.append(String.format("\\u%04x", (int) c));
+                safe.append(String.format(Locale.ROOT, "\\u%04x", (int) c));
             } else if (safe != null) {
                 safe.append(c);
             }

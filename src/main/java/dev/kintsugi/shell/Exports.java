@@ -172,8 +172,12 @@ final class Exports {
             return;
         }
         String text = String.format(
+                Locale.ROOT,
                 "cast %,d values: %,d overflowed, %,d underflowed to zero, largest relative error %.3g",
-                loss.values(), loss.overflowed(), loss.underflowed(), loss.largestRelativeError());
+                loss.values(),
+                loss.overflowed(),
+                loss.underflowed(),
+                loss.largestRelativeError());
         if (loss.overflowed() > 0) {
             console.warn(text);
         } else {

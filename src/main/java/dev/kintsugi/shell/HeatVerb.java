@@ -4,6 +4,7 @@ import dev.kintsugi.fault.Status;
 import dev.kintsugi.inspect.Heat;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.OptionalDouble;
 import java.util.function.Function;
 
@@ -72,7 +73,7 @@ final class HeatVerb extends Verb {
         sheet.line(named.name() + "  " + heat.spec() + scale(heat));
         int label = Long.toString(Math.max(0, heat.matrixRows() - 1)).length();
         for (int row = 0; row < heat.rows(); row++) {
-            String line = String.format("%" + (label + 2) + "d │", row * heat.matrixRows() / heat.rows());
+            String line = String.format(Locale.ROOT, "%" + (label + 2) + "d │", row * heat.matrixRows() / heat.rows());
             for (int column = 0; column < heat.columns(); column++) {
                 line += cell(heat.cell(row, column), low, high, console);
             }

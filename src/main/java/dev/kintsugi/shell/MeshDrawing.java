@@ -4,6 +4,7 @@ import dev.kintsugi.sharding.DeviceMesh;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 
 /// A mesh as grids of rank numbers: the last dim runs to the right, the one before it down, the others a grid
@@ -68,10 +69,11 @@ final class MeshDrawing {
         for (int row = 0; row < rows; row++) {
             StringBuilder line = new StringBuilder("  ");
             if (label > 0) {
-                line.append(String.format("%-" + label + "s ", down + "=" + row));
+                line.append(String.format(Locale.ROOT, "%-" + label + "s ", down + "=" + row));
             }
             for (int column = 0; column < columns; column++) {
-                line.append(String.format("│ %" + width + "s ", label(ranks[first + row * columns + column], absent)));
+                line.append(String.format(
+                        Locale.ROOT, "│ %" + width + "s ", label(ranks[first + row * columns + column], absent)));
             }
             lines.add(line.append("│").toString());
         }

@@ -1,6 +1,7 @@
 package dev.kintsugi.shell;
 
 import dev.kintsugi.work.Job;
+import java.util.Locale;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
@@ -64,6 +65,7 @@ final class Progress implements AutoCloseable {
         int full = (int) (part * BAR);
         String left = rate > 0 ? Units.seconds((expected - done) / rate) + " left" : "";
         return String.format(
+                Locale.ROOT,
                 "%s ▕%s%s▏ %3.0f %% %s / %s · %s/s · %s",
                 title,
                 "█".repeat(full),

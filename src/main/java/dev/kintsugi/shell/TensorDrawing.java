@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeSet;
@@ -145,7 +146,7 @@ final class TensorDrawing {
             columns.forEach(column -> letters.append(letter(row, column)));
             boolean first = !letters.toString().equals(before) && down >= 0;
             before = letters.toString();
-            String start = first ? String.format("%" + label + "d", start(row)) : " ".repeat(label);
+            String start = first ? String.format(Locale.ROOT, "%" + label + "d", start(row)) : " ".repeat(label);
             lines.add("  " + start + " " + paint(before, console) + paddingAcross(row, console));
         }
         paddingDown(columns.size(), console).forEach(l -> lines.add(margin + l));

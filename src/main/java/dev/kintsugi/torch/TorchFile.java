@@ -12,6 +12,7 @@ import dev.kintsugi.zip.ZipRecord;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.zip.CRC32;
 
@@ -123,8 +124,12 @@ public final class TorchFile {
             throw new Fault(
                     Code.K2105,
                     String.format(
+                            Locale.ROOT,
                             "%s: the CRC-32 of record %s is %08x, the archive says %08x",
-                            place, record.name(), crcOf(bytes), record.crc32()),
+                            place,
+                            record.name(),
+                            crcOf(bytes),
+                            record.crc32()),
                     "the file was damaged on the way, or changed after it was saved",
                     "copy the file again");
         }

@@ -10,6 +10,7 @@ import dev.kintsugi.work.Parallel;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 
@@ -79,7 +80,7 @@ final class ValueCheck {
                 return Optional.of(Finding.error(
                         Code.K6001,
                         name,
-                        String.format("%,d NaN and %,d infinite of %,d values", nan, infinite, count)));
+                        String.format(Locale.ROOT, "%,d NaN and %,d infinite of %,d values", nan, infinite, count)));
             }
             if (constant && count > 1 && first == 0) {
                 return Optional.of(Finding.note(Code.K6001, name, "all zero"));

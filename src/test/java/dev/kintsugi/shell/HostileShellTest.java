@@ -13,6 +13,7 @@ import dev.kintsugi.Golden;
 import dev.kintsugi.PickleBytes;
 import dev.kintsugi.SafetensorsBytes;
 import dev.kintsugi.ZipBytes;
+import dev.kintsugi.export.Models;
 import dev.kintsugi.fault.Status;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
@@ -29,6 +30,8 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -231,21 +234,56 @@ class HostileShellTest {
         assertFalse(said.contains("Exception") || said.contains("K9001"), said);
     }
 
-    @DisplayName("R-11 the machine's language and encoding change nothing")
-    @Test
-    void languageAndEncodingChangeNothing() {
-        Path source = Golden.resource("fsdp/fsdp2_4/ckpt").toAbsolutePath();
-        String line = open(source) + "; info m; tensors m; explain m model.norm.weight; validate m --data";
-        ChildJvm.Ended usual = new ChildJvm(scratch).run(Main.class.getName(), "-c", line);
-        ChildJvm.Ended turkish = new ChildJvm(scratch)
-                .with(
-                        "-Duser.language=tr",
-                        "-Duser.country=TR",
+    @DisplayName("R-11 the machine's language, its digits and its encoding change nothing")
+    @ParameterizedTest
+    @ValueSource(strings = {"tr-TR", "ar-EG", "hi-IN-u-nu-deva", "de-CH"})
+    void languageAndEncodingChangeNothing(String tag) throws IOException {
+        Locale locale = Locale.forLanguageTag(tag);
+        assertEquals(
+                inLanguage("en"),
+                inLanguage(
+                        tag,
+                        "-Duser.language=" + locale.getLanguage(),
+                        "-Duser.country=" + locale.getCountry(),
+                        "-Duser.extensions=" + (locale.hasExtensions() ? "u-nu-deva" : ""),
                         "-Dfile.encoding=ISO-8859-9",
-                        "-Duser.timezone=Asia/Kolkata")
-                .run(Main.class.getName(), "-c", line);
-        assertEquals(usual.status(), turkish.status());
-        assertEquals(usual.out(), turkish.out());
+                        "-Duser.timezone=Asia/Kolkata"));
+    }
+
+    /// What commands print, and a sharded export writes, in a child with `options`.
+    private Map<String, ?> inLanguage(String name, String... options) throws IOException {
+        Path source = Golden.resource("fsdp/fsdp2_4/ckpt").toAbsolutePath();
+        Path bad = scratch.resolve("bad.safetensors");
+        Files.write(bad, SafetensorsBytes.of("{" + SafetensorsBytes.entry("I", "F32", "[30000]", 0, 8) + "}", 8));
+        Path behind = scratch.resolve("behind.safetensors");
+        Files.write(behind, SafetensorsBytes.of("{}", 12345));
+        Path nan = scratch.resolve("nan.safetensors");
+        byte[] bytes = SafetensorsBytes.of("{" + SafetensorsBytes.entry("I", "F32", "[2000]", 0, 8000) + "}", 8000);
+        Arrays.fill(bytes, bytes.length - 8000, bytes.length, (byte) 0xff);
+        Files.write(nan, bytes);
+        Path target = scratch.resolve("out-" + name);
+        String shards = "export m " + target + " --max-shard-size 20kB --dtype F32";
+        List<String> lines = new ArrayList<>(List.of(bad.toString(), "nothing", "0", "open " + bad, "open " + behind));
+        lines.addAll(List.of("open " + nan + " --as n", "validate n --data --keys as-is", "stats n", open(source)));
+        lines.addAll(List.of("info m", "tensors m", "shards m", "mesh m", "explain m model.norm.weight", "stats m"));
+        lines.addAll(List.of("explain m layers.0.mlp.up_proj.weight", "show m model.norm.weight", "diff m n"));
+        lines.addAll(List.of("histogram m model.norm.weight", "heat m layers.0.mlp.up_proj.weight", "limits"));
+        lines.addAll(List.of("verify " + source, "stats m --format json", "stats m --format csv", "fuse m m --as f"));
+        lines.addAll(List.of("info f", "explain f model.norm.weight", "help safety", "validate m --data", shards));
+        ChildJvm.Ended ended =
+                new ChildJvm(scratch).with(options).run(ChildShell.class.getName(), lines.toArray(String[]::new));
+        assertEquals(0, ended.status(), ended.err());
+        String said = ended.out() + ended.err();
+        assertTrue(said.contains("120,000 bytes"), said);
+        assertTrue(said.contains("12,345 bytes behind"), said);
+        assertTrue(said.contains("2,000 NaN"), said);
+        return Map.of("said", timeless(said).replace(target.toString(), "out"), "wrote", Models.contents(target));
+    }
+
+    /// `text` without how long things took, and when files were saved, which is told in the machine's own time.
+    private static String timeless(String text) {
+        return text.replaceAll("[0-9.]+ m?s( \\([^)]*/s\\))?", "TIME")
+                .replaceAll("[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}", "DATE");
     }
 
     @DisplayName("R-15 what is shown of a failing upload flag is what was typed, and nothing is kept of it")

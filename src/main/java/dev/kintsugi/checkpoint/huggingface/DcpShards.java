@@ -15,6 +15,7 @@ import dev.kintsugi.tensor.TensorSpec;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.TreeSet;
@@ -104,7 +105,8 @@ final class DcpShards {
             }
             throw new Fault(
                     Code.K3001,
-                    String.format("shard-%05d-… is missing, shard-%05d-… is there", missing, shards.last()),
+                    String.format(
+                            Locale.ROOT, "shard-%05d-… is missing, shard-%05d-… is there", missing, shards.last()),
                     "its rank wrote on another host, or it was not copied",
                     "copy it here");
         }
