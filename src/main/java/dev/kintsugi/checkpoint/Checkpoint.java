@@ -1,5 +1,6 @@
 package dev.kintsugi.checkpoint;
 
+import dev.kintsugi.fault.Note;
 import dev.kintsugi.sharding.DeviceMesh;
 import dev.kintsugi.tensor.StateDict;
 import java.nio.file.Path;
@@ -36,7 +37,7 @@ public record Checkpoint(
         Map<String, Layout> layouts,
         SequencedMap<Integer, StateDict> ranks,
         Optional<Path> sidecars,
-        List<String> notes,
+        List<Note> notes,
         List<String> holes,
         List<String> ignored,
         Optional<String> writtenBy,
@@ -64,7 +65,7 @@ public record Checkpoint(
             Map<String, Layout> layouts,
             SequencedMap<Integer, StateDict> ranks,
             Optional<Path> sidecars,
-            List<String> notes,
+            List<Note> notes,
             List<String> ignored,
             Optional<String> writtenBy,
             MappedFiles resources) {

@@ -24,6 +24,7 @@ public enum Code {
     K2001(Status.CORRUPT, "not a checkpoint"),
     K2002(Status.CORRUPT, "several checkpoints in one directory"),
     K2003(Status.CORRUPT, "not the file its name says: a Git LFS pointer, a web page, an empty file"),
+    K2004(Status.CORRUPT, "a break of a file format, refused by --strict"),
     K2101(Status.CORRUPT, "damaged zip archive"),
     K2102(Status.CORRUPT, "a record is missing in the archive"),
     K2103(Status.CORRUPT, "a storage is shorter than its tensor"),

@@ -3,6 +3,7 @@ package dev.kintsugi.safetensors;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fault.Limit;
+import dev.kintsugi.fault.Note;
 import dev.kintsugi.io.MappedFile;
 import dev.kintsugi.tensor.Tensor;
 import java.nio.ByteBuffer;
@@ -29,10 +30,10 @@ public final class SafetensorsFile {
 
     private final SequencedMap<String, StoredTensor> tensors;
     private final Map<String, String> metadata;
-    private final List<String> notes;
+    private final List<Note> notes;
 
     private SafetensorsFile(
-            SequencedMap<String, StoredTensor> tensors, Map<String, String> metadata, List<String> notes) {
+            SequencedMap<String, StoredTensor> tensors, Map<String, String> metadata, List<Note> notes) {
         this.tensors = Collections.unmodifiableSequencedMap(tensors);
         this.metadata = Collections.unmodifiableMap(metadata);
         this.notes = List.copyOf(notes);
@@ -75,7 +76,7 @@ public final class SafetensorsFile {
         }
         byte[] json = file.bytes(8, (int) headerBytes);
         checkText(json);
-        List<String> notes = new ArrayList<>();
+        List<Note> notes = new ArrayList<>();
         int first = 0;
         while (first < json.length && Character.isWhitespace(json[first])) {
             first++;
@@ -84,7 +85,7 @@ public final class SafetensorsFile {
             throw Header.damaged("the header does not begin with '{'");
         }
         if (first > 0) {
-            notes.add(file.name() + ": the header begins with blanks, which the format forbids");
+            notes.add(Note.formatBreak(file.name() + ": the header begins with blanks, which the format forbids"));
         }
         Header header = Header.parse(json);
         long dataStart = 8 + headerBytes;
@@ -98,14 +99,14 @@ public final class SafetensorsFile {
         }
         checkTiling(header.entries(), file.byteCount() - dataStart);
         if (header.nullMetadata()) {
-            notes.add(file.name() + ": __metadata__ is null");
+            notes.add(Note.formatBreak(file.name() + ": __metadata__ is null"));
         }
         byte last = json[json.length - 1];
         if (last != '}' && last != ' ') {
-            notes.add(file.name() + ": the header is padded with other blanks than spaces");
+            notes.add(Note.formatBreak(file.name() + ": the header is padded with other blanks than spaces"));
         }
         if (header.unknownFields() > 0) {
-            notes.add(file.name() + ": " + header.unknownFields() + " unknown fields in the header");
+            notes.add(Note.formatBreak(file.name() + ": " + header.unknownFields() + " unknown fields in the header"));
         }
         return new SafetensorsFile(tensors, header.metadata(), notes);
     }
@@ -180,7 +181,7 @@ public final class SafetensorsFile {
     }
 
     /// What is unusual but harmless.
-    public List<String> notes() {
+    public List<Note> notes() {
         return notes;
     }
 }

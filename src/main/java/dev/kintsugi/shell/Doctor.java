@@ -7,6 +7,7 @@ import dev.kintsugi.checkpoint.Ranks;
 import dev.kintsugi.checkpoint.open.Checkpoints;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Note;
 import dev.kintsugi.fault.Status;
 import dev.kintsugi.inspect.FileVerdict;
 import dev.kintsugi.inspect.Verify;
@@ -129,7 +130,7 @@ final class Doctor {
     }
 
     private void structure(List<Path> files) {
-        Map<Path, List<Diagnosis>> structure = StructureCheck.of(files);
+        Map<Path, List<Diagnosis>> structure = StructureCheck.of(files, false);
         structure.values().forEach(findings::addAll);
         checked.add("structure");
         findings.addAll(SaveGroups.check(files));
@@ -177,6 +178,7 @@ final class Doctor {
 
     private void opened(Checkpoint checkpoint) {
         checkpoint.notes().stream()
+                .map(Note::text)
                 .filter(n -> !n.startsWith("mixed save times"))
                 .forEach(n -> findings.add(Diagnosis.note("", n, "")));
         try {

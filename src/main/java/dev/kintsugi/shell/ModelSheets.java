@@ -2,6 +2,7 @@ package dev.kintsugi.shell;
 
 import dev.kintsugi.architecture.HubModel;
 import dev.kintsugi.checkpoint.Checkpoint;
+import dev.kintsugi.fault.Note;
 import dev.kintsugi.tensor.StateDict;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -45,7 +46,11 @@ final class ModelSheets {
                 .fact("sidecars", model.sidecars().map(Path::toString).orElse(""));
         Optional<Checkpoint> checkpoint = model.checkpoint();
         sheet.fact("missing_ranks", checkpoint.map(ModelText::absentRanks).orElse(List.of()))
-                .fact("notes", checkpoint.map(Checkpoint::notes).orElse(List.of()))
+                .fact(
+                        "notes",
+                        checkpoint.map(Checkpoint::notes).orElse(List.of()).stream()
+                                .map(Note::text)
+                                .toList())
                 .fact("ignored", checkpoint.map(Checkpoint::ignored).orElse(List.of()));
     }
 
@@ -93,7 +98,7 @@ final class ModelSheets {
         }
         model.checkpoint().ifPresent(c -> {
             c.writtenBy().ifPresent(w -> sheet.line("  written by     " + w));
-            c.notes().forEach(n -> sheet.line("  note           " + n));
+            c.notes().forEach(n -> sheet.line("  note           " + n.text()));
             Opening.ignored(c).ifPresent(i -> sheet.line("  ignored        " + i));
         });
         sheet.fact("command", model.command());

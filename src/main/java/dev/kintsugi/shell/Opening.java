@@ -6,6 +6,7 @@ import dev.kintsugi.checkpoint.OpenOptions;
 import dev.kintsugi.checkpoint.open.Checkpoints;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Note;
 import dev.kintsugi.selector.Selector;
 import dev.kintsugi.tensor.Shape;
 import java.nio.file.InvalidPathException;
@@ -27,6 +28,7 @@ final class Opening {
             OptionSpec.flag("allow-missing", "open what is there, though ranks are missing or damaged"),
             OptionSpec.value("iteration", "N", ValueKind.TEXT, "the training step, where a directory holds several"),
             OptionSpec.value("drop", "SEL", ValueKind.TEXT, "tensors to leave out though no rule names them"),
+            OptionSpec.STRICT,
             OptionSpec.LIMIT);
 
     /// How a fault names the command that opens one of several.
@@ -37,7 +39,8 @@ final class Opening {
     /// The options of `call`; `format` is the checkpoint's, if one was named.
     static OpenOptions options(Invocation call, Optional<String> format) {
         OpenOptions options = new OpenOptions(
-                format, mesh(call), call.value("sidecars").map(Opening::path), call.has("allow-missing"));
+                        format, mesh(call), call.value("sidecars").map(Opening::path), call.has("allow-missing"))
+                .strict(call.has(OptionSpec.STRICT.name()));
         if (call.has("drop")) {
             Selector drop = Selector.parse(List.of(call.value("drop").orElse("")));
             options = options.dropping(drop::testName);
@@ -124,7 +127,7 @@ final class Opening {
     /// Opens `paths` and says on the error stream what a person should know.
     static Checkpoint open(List<Path> paths, OpenOptions options, Session session) {
         Checkpoint checkpoint = session.work("open", job -> Checkpoints.open(paths, options, job));
-        checkpoint.notes().forEach(session.console()::note);
+        checkpoint.notes().stream().map(Note::text).forEach(session.console()::note);
         ignored(checkpoint).ifPresent(text -> session.console().note("ignored: " + text));
         return checkpoint;
     }

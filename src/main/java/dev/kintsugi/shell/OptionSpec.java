@@ -29,6 +29,10 @@ record OptionSpec(String name, String value, ValueKind kind, List<String> choice
         return new OptionSpec(name, value, kind, List.of(), true, help);
     }
 
+    /// `--strict`, of every verb that reads files of strangers.
+    static final OptionSpec STRICT =
+            flag("strict", "refuse what is only noted else: a file that breaks its format without being ambiguous");
+
     /// `--limit`, of every verb that reads files of strangers.
     static final OptionSpec LIMIT = many(
             "limit",

@@ -3,8 +3,10 @@ package dev.kintsugi.shell;
 import dev.kintsugi.checkpoint.MappedFiles;
 import dev.kintsugi.checkpoint.WeightIndex;
 import dev.kintsugi.checkpoint.huggingface.HuggingFaceFormat;
+import dev.kintsugi.checkpoint.open.Checkpoints;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Note;
 import dev.kintsugi.fault.Status;
 import dev.kintsugi.safetensors.SafetensorsFile;
 import dev.kintsugi.torch.TorchFile;
@@ -28,18 +30,21 @@ final class StructureCheck {
     private static final String INDEX = ".index.json";
 
     private final MappedFiles mapped;
+    private final boolean strict;
     private final Map<Path, Set<String>> held = new LinkedHashMap<>();
     private final Map<Path, List<Diagnosis>> findings = new TreeMap<>();
 
-    private StructureCheck(MappedFiles mapped) {
+    private StructureCheck(MappedFiles mapped, boolean strict) {
         this.mapped = mapped;
+        this.strict = strict;
     }
 
-    /// What is wrong, by file; a file that was checked and is sound has an empty list.
-    static Map<Path, List<Diagnosis>> of(List<Path> files) {
+    /// What is wrong, by file; a file that was checked and is sound has an empty list. Breaks of a format that
+    /// opening only notes are wrong if `strict`.
+    static Map<Path, List<Diagnosis>> of(List<Path> files, boolean strict) {
         MappedFiles mapped = new MappedFiles();
         try {
-            StructureCheck check = new StructureCheck(mapped);
+            StructureCheck check = new StructureCheck(mapped, strict);
             files.stream().filter(f -> named(f, SAFETENSORS)).forEach(check::safetensors);
             files.stream().filter(f -> named(f, INDEX)).forEach(check::index);
             check.duplicates(files);
@@ -67,6 +72,11 @@ final class StructureCheck {
             SafetensorsFile content = SafetensorsFile.open(mapped.open(file));
             if (!HuggingFaceFormat.holdsPieces(content)) {
                 held.put(file, content.tensors().keySet());
+            }
+            List<Note> breaks =
+                    content.notes().stream().filter(Note::breaksFormat).toList();
+            if (strict && !breaks.isEmpty()) {
+                add(file, Checkpoints.strictly(breaks));
             }
         } catch (Fault fault) {
             add(file, fault);

@@ -62,7 +62,7 @@ final class TestVerb extends Verb {
                 call.value("test_hf_dir").orElseThrow(() -> missing("test_hf_dir", "what to compare it with")));
         Checkpoint opened = Opening.ofFlags(call, sources, "test", "test_hf_dir");
         try (OpenedModel model = new OpenedModel("consolidated", "test", opened);
-                OpenedModel other = new OpenedModel("reference", "test", reference(reference))) {
+                OpenedModel other = new OpenedModel("reference", "test", reference(call, reference))) {
             Exports.refuseHoles(model);
             StateDict mine = model.hub(HubArguments.of(call)).tensors();
             StateDict theirs = other.hub().tensors();
@@ -75,8 +75,9 @@ final class TestVerb extends Verb {
         }
     }
 
-    private Checkpoint reference(Path path) {
-        return Opening.open(List.of(path), OpenOptions.defaults(), session());
+    private Checkpoint reference(Invocation call, Path path) {
+        return Opening.open(
+                List.of(path), OpenOptions.defaults().strict(call.has(OptionSpec.STRICT.name())), session());
     }
 
     private static Fault missing(String option, String what) {

@@ -66,7 +66,8 @@ class HostileSafetensorsTest {
     private void notes(String part, String json, int dataBytes) {
         open(SafetensorsBytes.of(json, dataBytes), f -> {
             assertEquals(1, f.notes().size(), f.notes().toString());
-            assertTrue(f.notes().getFirst().contains(part), f.notes().toString());
+            assertTrue(f.notes().getFirst().text().contains(part), f.notes().toString());
+            assertTrue(f.notes().getFirst().breaksFormat(), f.notes().toString());
         });
     }
 

@@ -6,6 +6,7 @@ import dev.kintsugi.checkpoint.OpenOptions;
 import dev.kintsugi.checkpoint.torchbin.TorchBinFormat;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Note;
 import dev.kintsugi.work.Job;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -56,10 +57,10 @@ public final class ColossalAiFormat implements CheckpointFormat {
         Set<String> read = plain.files().stream()
                 .map(f -> String.valueOf(f.path().getFileName()))
                 .collect(Collectors.toSet());
-        List<String> notes = new ArrayList<>(plain.notes());
+        List<Note> notes = new ArrayList<>(plain.notes());
         if (names.contains(STAGE_INDEXES)) {
-            notes.add(STAGE_INDEXES + " is left over from a save that was interrupted; " + INDEX
-                    + " names these files: check that they are of one save with: shards");
+            notes.add(Note.information(STAGE_INDEXES + " is left over from a save that was interrupted; " + INDEX
+                    + " names these files: check that they are of one save with: shards"));
         }
         List<String> ignored = new ArrayList<>(plain.ignored());
         names.stream()

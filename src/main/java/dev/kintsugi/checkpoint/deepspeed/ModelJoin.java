@@ -5,6 +5,7 @@ import dev.kintsugi.checkpoint.Layout;
 import dev.kintsugi.checkpoint.Piece;
 import dev.kintsugi.checkpoint.deepspeed.FlatRun.Slice;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Note;
 import dev.kintsugi.sharding.FlatBoxes;
 import dev.kintsugi.sharding.FlatRange;
 import dev.kintsugi.sharding.FlatTensor;
@@ -31,7 +32,7 @@ final class ModelJoin {
     private final TreeMap<Integer, SequencedMap<String, Tensor>> ranks = new TreeMap<>();
     private final SequencedMap<String, Layout> holes = new LinkedHashMap<>();
     private final List<String> widened = new ArrayList<>();
-    private final List<String> notes = new ArrayList<>();
+    private final List<Note> notes = new ArrayList<>();
     private DType widenedFrom = DType.BF16;
 
     /// A model over `worldSize` ranks, beside whose masters of `master` all else is widened.
@@ -140,7 +141,7 @@ final class ModelJoin {
                                     layout.meshDims(),
                                     layout.placements(),
                                     layout.pieces())));
-            notes.add(alias + " is shared with " + owner);
+            notes.add(Note.information(alias + " is shared with " + owner));
         });
     }
 
@@ -172,12 +173,12 @@ final class ModelJoin {
     }
 
     /// What a person should know.
-    List<String> notes() {
-        List<String> all = new ArrayList<>(notes);
+    List<Note> notes() {
+        List<Note> all = new ArrayList<>(notes);
         if (!widened.isEmpty()) {
-            all.add(widened.size() + " tensors without " + master
+            all.add(Note.information(widened.size() + " tensors without " + master
                     + " masters (frozen parameters, buffers) are stored in " + widenedFrom
-                    + " and widened, which is exact: " + some(widened));
+                    + " and widened, which is exact: " + some(widened)));
         }
         return all;
     }

@@ -13,6 +13,7 @@ import dev.kintsugi.checkpoint.Sidecars;
 import dev.kintsugi.checkpoint.deepspeed.FlatRun.Slice;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Note;
 import dev.kintsugi.sharding.DeviceMesh;
 import dev.kintsugi.tensor.DType;
 import dev.kintsugi.tensor.Shape;
@@ -36,7 +37,7 @@ final class Opening {
     private final OpenOptions options;
     private final Job job;
     private final MappedFiles mapped;
-    private final List<String> notes;
+    private final List<Note> notes;
     private final List<String> ignored;
     private final List<FlatBuffer> buffers = new ArrayList<>();
 
@@ -51,7 +52,8 @@ final class Opening {
 
     Checkpoint open() {
         ignored.addAll(tag.model().others());
-        tag.damaged().forEach((path, what) -> notes.add(path.getFileName() + " cannot be read: " + what));
+        tag.damaged()
+                .forEach((path, what) -> notes.add(Note.information(path.getFileName() + " cannot be read: " + what)));
         if (tag.files().universal().isPresent()) {
             return checkpoint(
                     "DeepSpeed universal",
@@ -70,8 +72,8 @@ final class Opening {
     Optional<OptimizerCheckpoint> openOptimizer() {
         return new OptimizerOpening(tag, options, mapped).open().map(parts -> {
             if (!parts.join().holes().isEmpty()) {
-                notes.add(parts.join().holes().size() + " states are not there and are left out: "
-                        + ModelJoin.some(parts.join().holes().keySet()));
+                notes.add(Note.information(parts.join().holes().size() + " states are not there and are left out: "
+                        + ModelJoin.some(parts.join().holes().keySet())));
             }
             Checkpoint state = checkpoint(parts.format(), parts.worldSize(), parts.join());
             return new OptimizerCheckpoint(state, OptimizerSettings.of(tag.model(), parts.settings()));
@@ -106,9 +108,10 @@ final class Opening {
         ignored.add("exp_avg, exp_avg_sq and such in *_optim_states.pt (optimizer state)");
         addUnmastered(join, ranks.split(), ranks.worldSize());
         if (!join.holes().isEmpty()) {
-            notes.add(join.holes().size() + " tensors have holes where ranks " + Ranks.text(ranks.absent())
-                    + " are missing and are left out of the model: "
-                    + ModelJoin.some(join.holes().keySet()));
+            notes.add(Note.information(
+                    join.holes().size() + " tensors have holes where ranks " + Ranks.text(ranks.absent())
+                            + " are missing and are left out of the model: "
+                            + ModelJoin.some(join.holes().keySet())));
         }
         return join;
     }
@@ -163,7 +166,8 @@ final class Opening {
                     "save the checkpoint again, with its frozen parameters");
         }
         ignored.add(name + " (empty: a second name of another parameter, or a frozen one)");
-        notes.add(name + " is empty in the files, which are too old to say why, and is left out of the model");
+        notes.add(Note.information(
+                name + " is empty in the files, which are too old to say why, and is left out of the model"));
     }
 
     private Stored checkedFrozen(String name, Stored stored) {
@@ -247,7 +251,8 @@ final class Opening {
                     "copy all *_optim_states.pt of this tag");
         }
         if (zero) {
-            notes.add("there are no *_optim_states.pt: the weights are those of the module, in the dtype of training");
+            notes.add(Note.information(
+                    "there are no *_optim_states.pt: the weights are those of the module, in the dtype of training"));
         }
         ModelJoin join = new ModelJoin(1, DType.BF16);
         model.module().forEach((name, tensor) -> join.whole(name, Stored.of(-1, model.file(), tensor)));

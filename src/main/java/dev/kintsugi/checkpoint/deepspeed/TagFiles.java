@@ -3,6 +3,7 @@ package dev.kintsugi.checkpoint.deepspeed;
 import dev.kintsugi.checkpoint.TrainingStep;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Note;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
@@ -30,7 +31,7 @@ record TagFiles(
         SortedMap<Integer, Path> optimizer,
         Optional<Path> universal,
         List<String> ignored,
-        List<String> notes) {
+        List<Note> notes) {
     private static final Pattern WHOLE_MODEL = Pattern.compile("mp_rank_(\\d{1,7})_model_states\\.pt");
     private static final Pattern MODEL =
             Pattern.compile("(?:bf16_|fp16_)?zero_pp_rank_(\\d{1,7})_mp_rank_(\\d{1,7})_model_states\\.pt");
@@ -138,7 +139,7 @@ record TagFiles(
                     tags.isEmpty() ? "copy it again" : "open a tag that is there: open " + tags.getLast());
         }
         if (tags.size() > 1) {
-            notes.add(pointer.getFileName() + " names " + name + " of " + tags.size() + " tags");
+            notes.add(Note.information(pointer.getFileName() + " names " + name + " of " + tags.size() + " tags"));
         }
         return others(tag, tags);
     }

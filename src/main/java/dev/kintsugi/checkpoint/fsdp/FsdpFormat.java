@@ -13,6 +13,7 @@ import dev.kintsugi.checkpoint.ShardFile;
 import dev.kintsugi.checkpoint.Sidecars;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Note;
 import dev.kintsugi.io.MappedFile;
 import dev.kintsugi.sharding.DeviceMesh;
 import dev.kintsugi.tensor.StateDict;
@@ -98,7 +99,7 @@ public final class FsdpFormat implements CheckpointFormat {
         private final OpenOptions options;
         private final Job job;
         private final MappedFiles mapped;
-        private final List<String> notes = new ArrayList<>();
+        private final List<Note> notes = new ArrayList<>();
         private final List<String> ignored = new ArrayList<>();
         private final List<String> holes = new ArrayList<>();
         private final Map<String, Layout> holeLayouts = new LinkedHashMap<>();
@@ -202,11 +203,12 @@ public final class FsdpFormat implements CheckpointFormat {
             join.finish();
             holeLayouts.putAll(join.holes());
             if (!holes.isEmpty()) {
-                notes.add(holes.size() + " tensors have holes where ranks " + Ranks.text(absent)
+                notes.add(Note.information(holes.size() + " tensors have holes where ranks " + Ranks.text(absent)
                         + " are missing and are left out of the model: " + String.join(", ", first(holes))
-                        + (holes.size() > 3 ? ", …" : ""));
+                        + (holes.size() > 3 ? ", …" : "")));
             } else if (!absent.isEmpty()) {
-                notes.add("ranks " + Ranks.text(absent) + " are missing; the others hold every piece");
+                notes.add(
+                        Note.information("ranks " + Ranks.text(absent) + " are missing; the others hold every piece"));
             }
             return joined;
         }
@@ -223,11 +225,11 @@ public final class FsdpFormat implements CheckpointFormat {
 
         private void noteBasics(List<RankPart> parts) {
             if (!files.configFound()) {
-                notes.add(
-                        "fsdp_config.json is missing: world size " + files.worldSize() + " taken from the file names");
+                notes.add(Note.information(
+                        "fsdp_config.json is missing: world size " + files.worldSize() + " taken from the file names"));
             }
             OpaqueCalls.note(opaque).ifPresent(notes::add);
-            damaged.forEach((rank, what) -> notes.add("rank " + rank + " cannot be read: " + what));
+            damaged.forEach((rank, what) -> notes.add(Note.information("rank " + rank + " cannot be read: " + what)));
             List<RankPart> byTime = parts.stream()
                     .sorted(Comparator.comparingLong((RankPart p) -> p.file().modifiedMillis()))
                     .toList();
@@ -235,9 +237,10 @@ public final class FsdpFormat implements CheckpointFormat {
                 long oldest = byTime.getFirst().file().modifiedMillis();
                 long newest = byTime.getLast().file().modifiedMillis();
                 if (newest - oldest > MIXED_SAVE_MILLIS) {
-                    notes.add("mixed save times: " + byTime.getFirst().file().name() + " is "
-                            + (newest - oldest) / 60_000 + " minutes older than "
-                            + byTime.getLast().file().name());
+                    notes.add(Note.information(
+                            "mixed save times: " + byTime.getFirst().file().name() + " is "
+                                    + (newest - oldest) / 60_000 + " minutes older than "
+                                    + byTime.getLast().file().name()));
                 }
             }
         }

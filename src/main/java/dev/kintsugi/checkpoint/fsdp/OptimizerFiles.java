@@ -11,6 +11,7 @@ import dev.kintsugi.checkpoint.PickledJson;
 import dev.kintsugi.checkpoint.ShardFile;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Note;
 import dev.kintsugi.io.MappedFile;
 import dev.kintsugi.pickle.PickleValue;
 import dev.kintsugi.pickle.PickleValue.Dict;
@@ -62,7 +63,7 @@ record OptimizerFiles(Checkpoint model, SortedMap<Integer, Path> paths, OpenOpti
         List<RankPart> ranks = parts.stream().map(p -> flatten(p, numbered)).toList();
         Set<String> names = new LinkedHashSet<>();
         ranks.forEach(r -> names.addAll(r.values().keySet()));
-        List<String> notes = new ArrayList<>();
+        List<Note> notes = new ArrayList<>();
         RankFiles files = new RankFiles(model.worldSize(), paths, Optional.empty(), true, List.of());
         RankJoin join = new RankJoin(files, options, List.copyOf(files.missing()), notes);
         SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
@@ -195,10 +196,7 @@ record OptimizerFiles(Checkpoint model, SortedMap<Integer, Path> paths, OpenOpti
     }
 
     private Checkpoint checkpoint(
-            List<RankPart> ranks,
-            SequencedMap<String, Tensor> tensors,
-            Map<String, Layout> layouts,
-            List<String> notes) {
+            List<RankPart> ranks, SequencedMap<String, Tensor> tensors, Map<String, Layout> layouts, List<Note> notes) {
         List<ShardFile> files = ranks.stream()
                 .map(r -> new ShardFile(
                         r.file().path(),

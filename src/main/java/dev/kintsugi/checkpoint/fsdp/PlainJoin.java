@@ -5,6 +5,7 @@ import dev.kintsugi.checkpoint.Joining;
 import dev.kintsugi.checkpoint.OpenOptions;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Note;
 import dev.kintsugi.sharding.DeviceMesh;
 import dev.kintsugi.tensor.Region;
 import dev.kintsugi.tensor.Shape;
@@ -29,11 +30,11 @@ final class PlainJoin {
 
     private final OpenOptions options;
     private final int worldSize;
-    private final List<String> notes;
+    private final List<Note> notes;
     private final List<String> copies = new ArrayList<>();
     private final List<String> concatenated = new ArrayList<>();
 
-    PlainJoin(OpenOptions options, int worldSize, List<String> notes) {
+    PlainJoin(OpenOptions options, int worldSize, List<Note> notes) {
         this.options = options;
         this.worldSize = worldSize;
         this.notes = notes;
@@ -146,12 +147,14 @@ final class PlainJoin {
     /// Notes what was decided by comparing values.
     void finish() {
         if (worldSize > 1 && !copies.isEmpty()) {
-            notes.add(copies.size() + " tensors without placement metadata are equal on all ranks: one copy taken ("
-                    + some(copies) + ")");
+            notes.add(Note.information(
+                    copies.size() + " tensors without placement metadata are equal on all ranks: one copy taken ("
+                            + some(copies) + ")"));
         }
         if (!concatenated.isEmpty()) {
-            notes.add(concatenated.size() + " tensors without placement metadata differ between ranks: concatenated"
-                    + " along dim 0 (" + some(concatenated) + ")");
+            notes.add(Note.information(
+                    concatenated.size() + " tensors without placement metadata differ between ranks: concatenated"
+                            + " along dim 0 (" + some(concatenated) + ")"));
         }
     }
 

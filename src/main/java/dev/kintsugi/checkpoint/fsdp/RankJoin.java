@@ -7,6 +7,7 @@ import dev.kintsugi.checkpoint.OpenOptions;
 import dev.kintsugi.checkpoint.Ranks;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Note;
 import dev.kintsugi.sharding.DeviceMesh;
 import dev.kintsugi.sharding.LocalSlice;
 import dev.kintsugi.sharding.Placement;
@@ -32,13 +33,13 @@ final class RankJoin {
     private final OpenOptions options;
     private final List<Integer> absent;
     private final PlainJoin plain;
-    private final List<String> notes;
+    private final List<Note> notes;
     private final Map<String, Layout> holes = new LinkedHashMap<>();
     private final LocalSlices.Known slices = new LocalSlices.Known();
     private long trimmedElements;
     private int trimmedTensors;
 
-    RankJoin(RankFiles files, OpenOptions options, List<Integer> absent, List<String> notes) {
+    RankJoin(RankFiles files, OpenOptions options, List<Integer> absent, List<Note> notes) {
         this.files = files;
         this.options = options;
         this.absent = absent;
@@ -308,8 +309,8 @@ final class RankJoin {
     /// Notes what was found over all tensors.
     void finish() {
         if (trimmedTensors > 0) {
-            notes.add("trimmed " + trimmedElements + " elements of padding behind the local tensors of "
-                    + trimmedTensors + " tensors");
+            notes.add(Note.information("trimmed " + trimmedElements
+                    + " elements of padding behind the local tensors of " + trimmedTensors + " tensors"));
         }
         plain.finish();
     }

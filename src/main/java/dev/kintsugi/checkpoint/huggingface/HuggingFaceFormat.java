@@ -10,6 +10,7 @@ import dev.kintsugi.checkpoint.Sidecars;
 import dev.kintsugi.checkpoint.WeightIndex;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Note;
 import dev.kintsugi.io.MappedFile;
 import dev.kintsugi.safetensors.SafetensorsFile;
 import dev.kintsugi.tensor.StateDict;
@@ -84,7 +85,7 @@ public final class HuggingFaceFormat implements CheckpointFormat {
         SequencedMap<String, Tensor> tensors = LinkedHashMap.newLinkedHashMap(
                 opened.stream().mapToInt(f -> f.tensors().size()).sum());
         List<ShardFile> files = new ArrayList<>();
-        List<String> notes = new ArrayList<>();
+        List<Note> notes = new ArrayList<>();
         Map<Path, Set<String>> held = new LinkedHashMap<>();
         DcpShards shards = new DcpShards();
         boolean sharded = opened.stream().anyMatch(DcpShards::isOne);
@@ -117,7 +118,7 @@ public final class HuggingFaceFormat implements CheckpointFormat {
         found.indexes.forEach(index -> index.check(held));
         Map<String, Layout> layouts = sharded ? new LinkedHashMap<>() : new WholeLayouts(tensors);
         if (sharded) {
-            notes.add(DcpShards.NOTE);
+            notes.add(Note.information(DcpShards.NOTE));
             shards.join().forEach((name, joined) -> {
                 tensors.put(name, joined.tensor());
                 layouts.put(name, joined.layout());

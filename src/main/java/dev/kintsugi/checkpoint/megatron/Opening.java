@@ -13,6 +13,7 @@ import dev.kintsugi.checkpoint.megatron.LegacyGrid.Place;
 import dev.kintsugi.checkpoint.megatron.MegatronTensor.Part;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Note;
 import dev.kintsugi.io.MappedFile;
 import dev.kintsugi.sharding.DeviceMesh;
 import dev.kintsugi.tensor.StateDict;
@@ -44,7 +45,7 @@ final class Opening {
     private final MappedFiles mapped;
     private final Names names = Names.load();
     private final Optional<Path> sidecars;
-    private final List<String> notes = new ArrayList<>();
+    private final List<Note> notes = new ArrayList<>();
     private final List<String> dropped = new ArrayList<>();
 
     Opening(List<StepDirectory> steps, OpenOptions options, Job job, MappedFiles mapped) {
@@ -56,7 +57,7 @@ final class Opening {
         steps.forEach(s -> places.add(s.given()));
         steps.forEach(s -> places.add(s.step()));
         this.sidecars = Sidecars.find(places, options);
-        steps.forEach(s -> s.chosen().ifPresent(notes::add));
+        steps.forEach(s -> s.chosen().map(Note::information).ifPresent(notes::add));
     }
 
     Checkpoint open() {
@@ -332,7 +333,8 @@ final class Opening {
                 new Mapping(weights.family(), config, vocabulary).map(weights.tensors());
         notes.addAll(vocabulary.notes());
         if (!config.hasConfig()) {
-            notes.add("no config.json was found: heads and vocabulary are taken from the checkpoint's args");
+            notes.add(Note.information(
+                    "no config.json was found: heads and vocabulary are taken from the checkpoint's args"));
         }
         return joined;
     }

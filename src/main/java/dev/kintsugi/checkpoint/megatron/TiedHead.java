@@ -3,6 +3,7 @@ package dev.kintsugi.checkpoint.megatron;
 import dev.kintsugi.checkpoint.megatron.MegatronTensor.Part;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Note;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -20,7 +21,7 @@ final class TiedHead {
     ///
     /// **Errors.** [Fault] `K3101` where config.json and the checkpoint disagree about it.
     static List<MegatronTensor> resolve(
-            List<MegatronTensor> tensors, ModelConfig config, TrainingArgs args, boolean copies, List<String> notes) {
+            List<MegatronTensor> tensors, ModelConfig config, TrainingArgs args, boolean copies, List<Note> notes) {
         Optional<MegatronTensor> head = find(tensors, HEAD);
         boolean tied = config.tied().or(args::tied).orElse(head.isEmpty());
         if (args.tied().filter(t -> t != tied).isPresent()) {
@@ -41,7 +42,8 @@ final class TiedHead {
             throw contradiction(
                     "the checkpoint holds " + HEAD + ", though config.json says the head is tied to the embedding");
         }
-        notes.add(head.get().storedName() + " is the last stage's copy of the tied embedding and is left out");
+        notes.add(Note.information(
+                head.get().storedName() + " is the last stage's copy of the tied embedding and is left out"));
         return merged(tensors, head.get());
     }
 

@@ -2,6 +2,7 @@ package dev.kintsugi.checkpoint.megatron;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Note;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -16,7 +17,7 @@ final class Vocabulary {
 
     private final ModelConfig config;
     private final TrainingArgs args;
-    private final List<String> notes = new ArrayList<>();
+    private final List<Note> notes = new ArrayList<>();
 
     Vocabulary(ModelConfig config, TrainingArgs args) {
         this.config = config;
@@ -24,7 +25,7 @@ final class Vocabulary {
     }
 
     /// What was cut and why.
-    List<String> notes() {
+    List<Note> notes() {
         return List.copyOf(notes);
     }
 
@@ -34,8 +35,8 @@ final class Vocabulary {
     long rows(MegatronTensor tensor) {
         long rows = tensor.spec().shape().dim(0);
         if (config.vocabulary().isEmpty()) {
-            notes.add(tensor.name() + ": all " + rows
-                    + " rows are kept, padding too if there is any: the size of the vocabulary is not known");
+            notes.add(Note.information(tensor.name() + ": all " + rows
+                    + " rows are kept, padding too if there is any: the size of the vocabulary is not known"));
             return rows;
         }
         long words = config.vocabulary().get();
@@ -43,8 +44,8 @@ final class Vocabulary {
             throw misfit(tensor, rows, words, "a vocabulary is never larger than its embedding");
         }
         if (words < rows) {
-            notes.add(tensor.name() + ": " + (rows - words) + " rows of padding cut, " + words + " of " + rows
-                    + " kept: " + proof(tensor, rows, words));
+            notes.add(Note.information(tensor.name() + ": " + (rows - words) + " rows of padding cut, " + words + " of "
+                    + rows + " kept: " + proof(tensor, rows, words)));
         }
         return words;
     }

@@ -15,6 +15,7 @@ import dev.kintsugi.checkpoint.torchbin.TorchBinFormat;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fault.Limit;
+import dev.kintsugi.fault.Note;
 import dev.kintsugi.work.Job;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -50,14 +51,36 @@ public final class Checkpoints {
     /// Opens the checkpoint whose parts are at `paths`. A directory above the checkpoint is walked down.
     ///
     /// **Errors.** [Fault] `K1010` for no such path, `K2001` where nothing is found, `K2002` where several
-    /// are, and whatever the format's reader finds.
+    /// are, `K2004` where `options` are strict and a file breaks its format, and whatever the format's reader finds.
     public static Checkpoint open(List<Path> paths, OpenOptions options, Job job) {
         Located located = locate(paths, options);
         try {
-            return located.format().open(located.paths(), options, job);
+            Checkpoint opened = located.format().open(located.paths(), options, job);
+            if (options.strict()) {
+                refuseBreaks(opened);
+            }
+            return opened;
         } catch (ArithmeticException e) {
             throw overflow(paths, e);
         }
+    }
+
+    private static void refuseBreaks(Checkpoint opened) {
+        List<Note> breaks = opened.notes().stream().filter(Note::breaksFormat).toList();
+        if (!breaks.isEmpty()) {
+            opened.close();
+            throw strictly(breaks);
+        }
+    }
+
+    /// The refusal of `breaks`, of which there is one at least, where `--strict` was asked for.
+    public static Fault strictly(List<Note> breaks) {
+        int more = breaks.size() - 1;
+        return new Fault(
+                Code.K2004,
+                breaks.getFirst().text() + (more > 0 ? " (and " + more + " more breaks of a format)" : ""),
+                "the format does not have it, and --strict refuses what is only noted else",
+                "write the file anew with the program it is from, or leave --strict out");
     }
 
     /// Readers compute sizes and places with exact arithmetic.

@@ -14,6 +14,7 @@ import dev.kintsugi.checkpoint.Sidecars;
 import dev.kintsugi.checkpoint.WeightIndex;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Note;
 import dev.kintsugi.io.MappedFile;
 import dev.kintsugi.tensor.Region;
 import dev.kintsugi.tensor.StateDict;
@@ -113,7 +114,7 @@ public final class TorchBinFormat implements CheckpointFormat {
         }
         SortedSet<String> opaque = new ConcurrentSkipListSet<>();
         List<SequencedMap<String, JoinedTensor>> read = Parallel.map(job, files, f -> readFile(mapped.open(f), opaque));
-        List<String> notes = OpaqueCalls.note(opaque).map(List::of).orElse(List.of());
+        List<Note> notes = OpaqueCalls.note(opaque).map(List::of).orElse(List.of());
         return assemble(directories, files, read, index, options, notes, mapped);
     }
 
@@ -123,7 +124,7 @@ public final class TorchBinFormat implements CheckpointFormat {
             List<SequencedMap<String, JoinedTensor>> read,
             Optional<WeightIndex> index,
             OpenOptions options,
-            List<String> notes,
+            List<Note> notes,
             MappedFiles mapped) {
         SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
         Map<String, Layout> layouts = new LinkedHashMap<>();

@@ -17,6 +17,7 @@ import dev.kintsugi.checkpoint.megatron.TorchWriter.Global;
 import dev.kintsugi.checkpoint.open.Checkpoints;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Note;
 import dev.kintsugi.work.Job;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -225,7 +226,7 @@ class MegatronRefusalsTest {
         try (Checkpoint checkpoint = Checkpoints.open(List.of(input), asked, Job.quiet())) {
             assertTrue(checkpoint.directories().getFirst().endsWith("iter_0000020"));
             assertEquals(
-                    List.of("opened iter_0000020; there are also iter_0000010"),
+                    List.of(Note.information("opened iter_0000020; there are also iter_0000010")),
                     checkpoint.notes().subList(0, 1));
         }
         OpenOptions absent = OpenOptions.defaults().withIteration(30);

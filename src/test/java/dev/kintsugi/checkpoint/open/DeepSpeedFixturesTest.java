@@ -9,6 +9,7 @@ import dev.kintsugi.checkpoint.Checkpoint;
 import dev.kintsugi.checkpoint.Layout;
 import dev.kintsugi.checkpoint.OpenOptions;
 import dev.kintsugi.checkpoint.Piece;
+import dev.kintsugi.fault.Note;
 import dev.kintsugi.numeric.Elements;
 import dev.kintsugi.sharding.AssembledTensor;
 import dev.kintsugi.tensor.DType;
@@ -211,7 +212,8 @@ class DeepSpeedFixturesTest {
         try (Checkpoint checkpoint = open(input)) {
             assertTrue(checkpoint.ignored().contains("global_step1 (another tag)"), checkpoint.ignored()::toString);
             assertTrue(
-                    checkpoint.notes().contains("latest names global_step3 of 2 tags"), checkpoint.notes()::toString);
+                    checkpoint.notes().contains(Note.information("latest names global_step3 of 2 tags")),
+                    checkpoint.notes()::toString);
         }
         try (Checkpoint first = open(input.resolve("global_step1"));
                 Checkpoint third = open(input.resolve("global_step3"))) {
