@@ -4,6 +4,7 @@ import dev.kintsugi.fault.Note;
 import dev.kintsugi.sharding.DeviceMesh;
 import dev.kintsugi.tensor.StateDict;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
@@ -84,6 +85,28 @@ public record Checkpoint(
                 ignored,
                 writtenBy,
                 List.of(),
+                resources);
+    }
+
+    /// The same with `more` behind its notes.
+    public Checkpoint noting(List<Note> more) {
+        List<Note> all = new ArrayList<>(notes);
+        all.addAll(more);
+        return new Checkpoint(
+                format,
+                directories,
+                worldSize,
+                mesh,
+                files,
+                tensors,
+                layouts,
+                ranks,
+                sidecars,
+                all,
+                holes,
+                ignored,
+                writtenBy,
+                buffers,
                 resources);
     }
 

@@ -339,6 +339,42 @@ class HostileShellTest {
         assertEquals(config, Files.readString(target.resolve("config.json")));
     }
 
+    @DisplayName("I-16 code that a configuration names is told of at opening, made safe to show")
+    @Test
+    void codeOfAConfigurationIsNamedAtOpening() throws IOException {
+        Path directory = Files.createDirectories(scratch.resolve("source"));
+        byte[] model = SafetensorsBytes.of("{" + SafetensorsBytes.entry("w", "F32", "[2]", 0, 8) + "}", 8);
+        Files.write(directory.resolve("model.safetensors"), model);
+        Path config = directory.resolve("config.json");
+        for (String none : List.of("{}", "{\"auto_map\":null}", "{\"auto_map\":{},\"trust_remote_code\":false}")) {
+            Files.writeString(config, none);
+            assertEquals(Status.DONE, run(open(directory)), err.toString());
+            assertFalse(err.toString().contains("names code"), err.toString());
+        }
+        Files.writeString(config, "{\"auto_map\":{\"AutoModel\":\"a\u009b2J\u202eb.M\"},\"trust_remote_code\":true}");
+        Files.writeString(
+                directory.resolve("tokenizer_config.json"),
+                "{\"auto_map\":{\"AutoTokenizer\":[\"\\u001b[31m.T\",null]}, \"x\":\"" + "y".repeat(500) + "\"}");
+        assertEquals(Status.DONE, run(open(directory)), err.toString());
+        assertTrue(err.toString().contains("note: config.json names code of its own (auto_map: {"), err.toString());
+        assertTrue(err.toString().contains("; trust_remote_code: true); it is copied, never run"), err.toString());
+        assertTrue(err.toString().contains("note: tokenizer_config.json names code of its own"), err.toString());
+        assertPlain(err.toString());
+    }
+
+    @DisplayName("I-16 a configuration that cannot be read is not judged at opening")
+    @ParameterizedTest
+    @ValueSource(strings = {"{\"auto_map\":", "[]", "", "\"auto_map\""})
+    void aBrokenTokenizerConfigurationOpens(String text) throws IOException {
+        Path directory = Files.createDirectories(scratch.resolve("source"));
+        byte[] model = SafetensorsBytes.of("{" + SafetensorsBytes.entry("w", "F32", "[2]", 0, 8) + "}", 8);
+        Files.write(directory.resolve("model.safetensors"), model);
+        Files.writeString(directory.resolve("config.json"), "{}");
+        Files.writeString(directory.resolve("tokenizer_config.json"), text);
+        assertEquals(Status.DONE, run(open(directory)), err.toString());
+        assertFalse(err.toString().contains("names code"), err.toString());
+    }
+
     @DisplayName("S-19 shapes of more experts or edges than anybody has are refused, and empty ones shown at once")
     @Test
     void shapesWithoutEndAreRefused() throws IOException {

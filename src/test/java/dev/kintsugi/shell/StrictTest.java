@@ -94,6 +94,7 @@ class StrictTest {
         Path sound = write("{" + ENTRY + "}").getParent();
         Files.writeString(sound.resolve("config.json"), "{\"auto_map\": {\"AutoModel\": \"evil.Model\"}}");
         assertEquals(Status.DONE, typed.run("open " + sound + " --strict"), shown());
+        assertTrue(typed.err.toString().contains("note: config.json names code of its own"), shown());
     }
 
     @Test

@@ -59,7 +59,7 @@ public final class Checkpoints {
             if (options.strict()) {
                 refuseBreaks(opened);
             }
-            return opened;
+            return opened.noting(ForeignCode.notes(opened.sidecars()));
         } catch (ArithmeticException e) {
             throw overflow(paths, e);
         }
