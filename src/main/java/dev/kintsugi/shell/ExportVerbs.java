@@ -70,9 +70,15 @@ final class ExportVerbs {
             specs.add(OptionSpec.flag("private", "belongs to --hf_upload_path"));
             specs.add(OptionSpec.flag("trust-remote-code", "taken and not needed: no code of a model is ever run"));
             specs.add(OptionSpec.flag("use_cpu_initialization", "taken and not needed"));
+            specs.add(Opening.WAIT);
             specs.addAll(Opening.OPTIONS);
             specs.addAll(Exports.OPTIONS);
             return specs.toArray(OptionSpec[]::new);
+        }
+
+        @Override
+        String more() {
+            return Opening.ABOUT_WAIT;
         }
 
         @Override
@@ -91,6 +97,7 @@ final class ExportVerbs {
                 throw missing("local_dir");
             }
             Path target = Opening.path(call.value("target_dir").orElseThrow(() -> missing("target_dir")));
+            Opening.await(call, sources);
             Checkpoint checkpoint = Opening.ofFlags(call, sources, "merge", "target_dir");
             try (OpenedModel model = new OpenedModel(Opening.nameOf(sources.getFirst()), "merge", checkpoint)) {
                 if (call.console().format() == OutputFormat.TABLE) {

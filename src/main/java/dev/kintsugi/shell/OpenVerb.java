@@ -1,6 +1,7 @@
 package dev.kintsugi.shell;
 
 import dev.kintsugi.checkpoint.Checkpoint;
+import dev.kintsugi.checkpoint.OpenOptions;
 import dev.kintsugi.checkpoint.open.Checkpoints;
 import dev.kintsugi.fault.Status;
 import java.nio.file.Path;
@@ -28,8 +29,14 @@ final class OpenVerb extends Verb {
         List<String> formats = new ArrayList<>(Checkpoints.formatNames());
         formats.addAll(List.of("table", "json", "csv"));
         specs.add(OptionSpec.choice("format", formats, "read it as this, instead of detecting it; or how to print"));
+        specs.add(Opening.WAIT);
         specs.addAll(Opening.OPTIONS);
         return specs.toArray(OptionSpec[]::new);
+    }
+
+    @Override
+    String more() {
+        return Opening.ABOUT_WAIT;
     }
 
     @Override
@@ -44,7 +51,9 @@ final class OpenVerb extends Verb {
         String name = call.value("as").orElseGet(() -> session().freeName(Opening.nameOf(paths.getFirst())));
         Optional<String> format =
                 call.value("format").map(f -> f.toLowerCase(Locale.ROOT)).filter(Checkpoints.formatNames()::contains);
-        Checkpoint checkpoint = Opening.open(paths, Opening.options(call, format), session());
+        OpenOptions options = Opening.options(call, format);
+        Opening.await(call, paths);
+        Checkpoint checkpoint = Opening.open(paths, options, session());
         OpenedModel model = new OpenedModel(name, command(call, name, format), checkpoint);
         session().add(model);
         ModelSheets.opened(model).print(call.console());

@@ -3,20 +3,25 @@ package dev.kintsugi.shell;
 import dev.kintsugi.checkpoint.Checkpoint;
 import dev.kintsugi.checkpoint.MeshOverride;
 import dev.kintsugi.checkpoint.OpenOptions;
+import dev.kintsugi.checkpoint.Settling;
 import dev.kintsugi.checkpoint.open.Checkpoints;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fault.Note;
 import dev.kintsugi.selector.Selector;
 import dev.kintsugi.tensor.Shape;
+import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /// Opens checkpoints as `open` and `merge` ask for them.
@@ -31,8 +36,19 @@ final class Opening {
             OptionSpec.STRICT,
             OptionSpec.LIMIT);
 
+    /// Of the verbs that open what a job may still be writing. It is not kept with a model, which is there by then.
+    static final OptionSpec WAIT = OptionSpec.value(
+            "wait", "TIME", ValueKind.TEXT, "open once no file there has changed for that long: 500ms, 30s, 5m, 1h");
+
+    /// What a verb with [#WAIT] says of it.
+    static final String ABOUT_WAIT = "--wait looks at names, sizes and times of the files at the path and below. It"
+            + " does not know whether a job has\n"
+            + "finished: one that pauses longer than TIME looks as if it had.";
+
     /// How a fault names the command that opens one of several.
     private static final String OPEN_ONE = ": open ";
+
+    private static final Pattern TIME = Pattern.compile("([1-9]\\d{0,5})(ms|s|m|h)");
 
     private Opening() {}
 
@@ -122,6 +138,40 @@ final class Opening {
             String command = words.stream().map(Tokenizer::quote).collect(Collectors.joining(" "));
             throw new Fault(fault.code(), fault.what(), fault.why(), "name one of them: " + command, fault);
         }
+    }
+
+    /// Waits as `--wait` asks for, if it does. A path that is not there is not waited for.
+    static void await(Invocation call, List<Path> paths) {
+        Optional<Duration> quiet = call.value(WAIT.name()).map(Opening::duration);
+        if (quiet.isEmpty() || !paths.stream().allMatch(Files::exists)) {
+            return;
+        }
+        String what = paths.stream().map(Path::toString).collect(Collectors.joining(", "));
+        call.console()
+                .note("waiting until no file of " + what + " has changed for "
+                        + call.value(WAIT.name()).orElseThrow() + "; Ctrl-C cancels");
+        call.session().work("wait", job -> {
+            Settling.await(paths, quiet.get(), job);
+            return paths;
+        });
+    }
+
+    private static Duration duration(String text) {
+        Matcher matcher = TIME.matcher(text);
+        if (!matcher.matches()) {
+            throw new Fault(
+                    Code.K1003,
+                    "--wait " + text + ": no time",
+                    "a time is a whole number of 1 to 999999 and its unit: ms, s, m or h",
+                    "write for example --wait 30s");
+        }
+        long number = Long.parseLong(matcher.group(1));
+        return switch (matcher.group(2)) {
+            case "ms" -> Duration.ofMillis(number);
+            case "s" -> Duration.ofSeconds(number);
+            case "m" -> Duration.ofMinutes(number);
+            default -> Duration.ofHours(number);
+        };
     }
 
     /// Opens `paths` and says on the error stream what a person should know.

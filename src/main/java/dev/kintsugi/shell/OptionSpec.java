@@ -31,7 +31,7 @@ record OptionSpec(String name, String value, ValueKind kind, List<String> choice
 
     /// `--strict`, of every verb that reads files of strangers.
     static final OptionSpec STRICT =
-            flag("strict", "refuse what is only noted else: a file that breaks its format without being ambiguous");
+            flag("strict", "refuse files that break their format in ways that are only noted else");
 
     /// `--limit`, of every verb that reads files of strangers.
     static final OptionSpec LIMIT = many(

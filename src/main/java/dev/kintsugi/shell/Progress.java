@@ -9,6 +9,7 @@ import java.util.concurrent.TimeUnit;
 /// line every ten seconds.
 final class Progress implements AutoCloseable {
     private static final int BAR = 20;
+    private static final int ABOUT = 56;
 
     private final String title;
     private final Job job;
@@ -58,7 +59,8 @@ final class Progress implements AutoCloseable {
         long done = job.doneBytes();
         long expected = job.expectedBytes();
         if (expected <= 0) {
-            return title + " … " + Units.seconds(seconds);
+            String about = job.about().isEmpty() ? "" : " · " + Escape.text(shortened(job.about()));
+            return title + " … " + Units.seconds(seconds) + about;
         }
         double part = Math.min(1, (double) done / expected);
         double rate = done / Math.max(seconds, 1e-9);
@@ -75,6 +77,11 @@ final class Progress implements AutoCloseable {
                 Units.bytes(expected),
                 Units.bytes((long) rate),
                 left);
+    }
+
+    /// A line that is written over must not be longer than the screen is wide.
+    private static String shortened(String text) {
+        return text.length() <= ABOUT ? text : "…" + text.substring(text.length() - ABOUT + 1);
     }
 
     @Override

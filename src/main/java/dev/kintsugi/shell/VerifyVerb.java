@@ -30,9 +30,10 @@ final class VerifyVerb extends Verb {
     @Override
     String more() {
         return "Every record of every archive is read and its CRC-32 compared; safetensors files have none, their"
-            + " headers\n"
-            + "are checked, and indexes against the files they name; with --strict a header that breaks the format is"
-            + " damage, though it can be read. Exit status 0: nothing damaged; 3: damage.";
+                + " headers\n"
+                + "are checked, and indexes against the files they name. With --strict a header that breaks its format"
+                + " is damage,\n"
+                + "though it can be read. Exit status 0: nothing damaged; 3: damage.";
     }
 
     @Override

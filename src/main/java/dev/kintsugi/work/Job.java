@@ -19,6 +19,7 @@ public final class Job {
     private final AtomicLong diskWaitNanos = new AtomicLong();
     private final List<Part> parts = new ArrayList<>();
     private volatile boolean cancelled;
+    private volatile String about = "";
 
     /// A part of a job and when it began.
     ///
@@ -65,6 +66,16 @@ public final class Job {
         synchronized (parts) {
             parts.add(new Part(name, System.nanoTime(), done.get()));
         }
+    }
+
+    /// Says in a few words what it is at, for whoever watches it.
+    public void about(String text) {
+        about = text;
+    }
+
+    /// What it is at; empty if that was not said.
+    public String about() {
+        return about;
     }
 
     /// The parts begun so far, in their order.

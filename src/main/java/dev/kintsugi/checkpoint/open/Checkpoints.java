@@ -51,7 +51,8 @@ public final class Checkpoints {
     /// Opens the checkpoint whose parts are at `paths`. A directory above the checkpoint is walked down.
     ///
     /// **Errors.** [Fault] `K1010` for no such path, `K2001` where nothing is found, `K2002` where several
-    /// are, `K2004` where `options` are strict and a file breaks its format, and whatever the format's reader finds.
+    /// are, `K2004` where `options` are strict and a file breaks its format, and whatever the
+    /// format's reader finds.
     public static Checkpoint open(List<Path> paths, OpenOptions options, Job job) {
         Located located = locate(paths, options);
         try {
