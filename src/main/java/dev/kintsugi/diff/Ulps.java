@@ -23,7 +23,7 @@ final class Ulps {
             case F64 -> ofLongs(a, b, first, count);
             case F32 -> ofInts(a, b, first, count);
             case BF16, F16 -> ofShorts(a, b, first, count);
-            case F8_E4M3, F8_E5M2 -> ofBytes(a, b, first, count);
+            case F8_E5M2FNUZ, F8_E4M3FNUZ, F8_E4M3, F8_E5M2 -> ofBytes(a, b, first, count);
             case F8_E8M0 -> ofExponents(a, b, first, count);
             case C64, U64, I64, U32, I32, U16, I16, I8, U8, BOOL -> 0;
         };

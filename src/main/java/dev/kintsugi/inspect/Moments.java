@@ -28,7 +28,9 @@ final class Moments {
             case F64 -> Double.MIN_NORMAL;
             case F32, C64, BF16 -> Float.MIN_NORMAL;
             case F16, F8_E5M2 -> 0x1p-14;
+            case F8_E5M2FNUZ -> 0x1p-15;
             case F8_E4M3 -> 0x1p-6;
+            case F8_E4M3FNUZ -> 0x1p-7;
             case F8_E8M0, U64, I64, U32, I32, U16, I16, I8, U8, BOOL -> 0;
         };
     }

@@ -21,7 +21,7 @@ final class Numeral {
             case BOOL -> bytes.get(ValueLayout.JAVA_BYTE, 0) == 0 ? "False" : "True";
             case U32, I32, U16, I16, I8, U8 -> Long.toString((long) decode(dtype, bytes));
             case F64 -> pythonic(Double.toString(decode(dtype, bytes)));
-            case F32, BF16, F16, F8_E8M0, F8_E4M3, F8_E5M2 -> single(dtype, bytes);
+            case F32, BF16, F16, F8_E5M2FNUZ, F8_E4M3FNUZ, F8_E8M0, F8_E4M3, F8_E5M2 -> single(dtype, bytes);
             case C64 -> complex(single(DType.F32, bytes), single(DType.F32, bytes.asSlice(4)));
         };
     }

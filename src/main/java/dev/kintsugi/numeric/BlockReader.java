@@ -80,7 +80,7 @@ public final class BlockReader {
     private static boolean isExactAsFloat(DType dtype) {
         return switch (dtype) {
             case F64, U64, I64, U32, I32 -> false;
-            case F32, BF16, F16, U16, I16, F8_E8M0, F8_E4M3, F8_E5M2, I8, U8, BOOL -> true;
+            case F32, BF16, F16, U16, I16, F8_E5M2FNUZ, F8_E4M3FNUZ, F8_E8M0, F8_E4M3, F8_E5M2, I8, U8, BOOL -> true;
             case C64 -> throw new IllegalArgumentException("a complex number is two scalars of F32");
         };
     }

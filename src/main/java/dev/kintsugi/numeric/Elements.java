@@ -97,7 +97,7 @@ public final class Elements {
                     target[i] = Float.float16ToFloat(source.get(SHORT, 2L * i));
                 }
             }
-            case F8_E4M3, F8_E5M2, F8_E8M0 -> {
+            case F8_E5M2FNUZ, F8_E4M3FNUZ, F8_E4M3, F8_E5M2, F8_E8M0 -> {
                 float[] table = SmallFloats.table(dtype);
                 for (int i = 0; i < count; i++) {
                     target[i] = table[source.get(ValueLayout.JAVA_BYTE, i) & 0xff];
@@ -190,7 +190,7 @@ public final class Elements {
                     target.set(SHORT, 2L * i, Float.floatToFloat16(SmallFloats.toFloatOdd(source[i])));
                 }
             }
-            case F8_E4M3, F8_E5M2, F8_E8M0 -> {
+            case F8_E5M2FNUZ, F8_E4M3FNUZ, F8_E4M3, F8_E5M2, F8_E8M0 -> {
                 for (int i = 0; i < count; i++) {
                     target.set(ValueLayout.JAVA_BYTE, i, SmallFloats.toFloat8(dtype, source[i]));
                 }

@@ -5,11 +5,17 @@ import dev.kintsugi.tensor.DType;
 /// Floats of 16 and 8 bits.
 ///
 /// **Source.** BF16: the upper half of an F32. `F8_E4M3` (no infinity, `0x7f` is NaN) and `F8_E5M2` (IEEE-like):
-/// OCP 8-bit Floating Point Specification 1.0. `F8_E8M0`: OCP Microscaling Formats 1.0, a power of two.
+/// OCP 8-bit Floating Point Specification 1.0. The same as FNUZ ("finite, no negative zero") of AMD, with a bias of one
+/// more and one NaN, `0x80`: Noune et al. 2022, `c10/util/Float8_e4m3fnuz.h`. `F8_E8M0`: OCP Microscaling Formats 1.0,
+/// a power of two.
 final class SmallFloats {
-    private static final float[] E4M3 = decodeAll(4, 3, DType.F8_E4M3);
-    private static final float[] E5M2 = decodeAll(5, 2, DType.F8_E5M2);
+    private static final float[] E4M3 = decodeAll(4, 3, 7, DType.F8_E4M3);
+    private static final float[] E5M2 = decodeAll(5, 2, 15, DType.F8_E5M2);
+    private static final float[] E4M3FNUZ = decodeAll(4, 3, 8, DType.F8_E4M3FNUZ);
+    private static final float[] E5M2FNUZ = decodeAll(5, 2, 16, DType.F8_E5M2FNUZ);
     private static final float[] E8M0 = decodeE8M0();
+
+    private static final int FNUZ_NAN = 0x80;
 
     private static final long LEAST_NORMAL_FLOAT = (1023L - 126) << 52;
     private static final long BEYOND_FLOAT = (1023L + 128) << 52;
@@ -22,6 +28,8 @@ final class SmallFloats {
         return switch (dtype) {
             case F8_E4M3 -> E4M3;
             case F8_E5M2 -> E5M2;
+            case F8_E4M3FNUZ -> E4M3FNUZ;
+            case F8_E5M2FNUZ -> E5M2FNUZ;
             case F8_E8M0 -> E8M0;
             default -> throw new IllegalArgumentException(dtype + " is no 8-bit float");
         };
@@ -63,12 +71,13 @@ final class SmallFloats {
         if (dtype == DType.F8_E8M0) {
             return toE8M0(value);
         }
+        boolean fnuz = isFnuz(dtype);
         int sign = (Double.doubleToRawLongBits(value) < 0) ? 0x80 : 0;
-        int last = dtype == DType.F8_E4M3 ? 0x7e : 0x7b;
-        int beyond = dtype == DType.F8_E4M3 ? 0x7f : 0x7c;
+        int last = fnuz ? 0x7f : dtype == DType.F8_E4M3 ? 0x7e : 0x7b;
+        int beyond = fnuz ? FNUZ_NAN : dtype == DType.F8_E4M3 ? 0x7f : 0x7c;
         double magnitude = Math.abs(value);
         if (Double.isNaN(value)) {
-            return (byte) (sign | 0x7f);
+            return (byte) (fnuz ? FNUZ_NAN : sign | 0x7f);
         }
         double step = table[last] - table[last - 1];
         if (magnitude >= table[last] + step / 2 && (magnitude > table[last] + step / 2 || (last & 1) == 1)) {
@@ -90,7 +99,13 @@ final class SmallFloats {
         double below = magnitude - table[low];
         double above = table[low + 1] - magnitude;
         boolean up = above < below || (above == below && (low & 1) == 1);
-        return (byte) (sign | (up ? low + 1 : low));
+        int nearest = up ? low + 1 : low;
+        return (byte) (fnuz && nearest == 0 ? 0 : sign | nearest);
+    }
+
+    /// Whether `dtype` has one zero, one NaN where the negative zero would be, and no infinity.
+    private static boolean isFnuz(DType dtype) {
+        return dtype == DType.F8_E4M3FNUZ || dtype == DType.F8_E5M2FNUZ;
     }
 
     private static byte toE8M0(double value) {
@@ -106,8 +121,7 @@ final class SmallFloats {
         return (byte) Math.min(biased, 0xff);
     }
 
-    private static float[] decodeAll(int exponentBits, int mantissaBits, DType dtype) {
-        int bias = (1 << (exponentBits - 1)) - 1;
+    private static float[] decodeAll(int exponentBits, int mantissaBits, int bias, DType dtype) {
         float[] table = new float[256];
         for (int pattern = 0; pattern < 256; pattern++) {
             int exponent = (pattern >> mantissaBits) & ((1 << exponentBits) - 1);
@@ -119,6 +133,9 @@ final class SmallFloats {
                 magnitude = mantissa == 0 ? Double.POSITIVE_INFINITY : Double.NaN;
             }
             if (dtype == DType.F8_E4M3 && (pattern & 0x7f) == 0x7f) {
+                magnitude = Double.NaN;
+            }
+            if (isFnuz(dtype) && pattern == FNUZ_NAN) {
                 magnitude = Double.NaN;
             }
             table[pattern] = (float) ((pattern & 0x80) == 0 ? magnitude : -magnitude);

@@ -22,6 +22,8 @@ public enum DType {
     F16(2, Kind.FLOAT, "float16"),
     U16(2, Kind.UNSIGNED, "uint16"),
     I16(2, Kind.SIGNED, "int16"),
+    F8_E5M2FNUZ(1, Kind.FLOAT, "float8_e5m2fnuz"),
+    F8_E4M3FNUZ(1, Kind.FLOAT, "float8_e4m3fnuz"),
     F8_E8M0(1, Kind.FLOAT, "float8_e8m0fnu"),
     F8_E4M3(1, Kind.FLOAT, "float8_e4m3fn"),
     F8_E5M2(1, Kind.FLOAT, "float8_e5m2"),

@@ -33,7 +33,20 @@ class HistogramTest {
     @ParameterizedTest
     @EnumSource(
             value = DType.class,
-            names = {"F64", "F32", "BF16", "F16", "F8_E4M3", "F8_E5M2", "I8", "U8", "I64", "BOOL"})
+            names = {
+                "F64",
+                "F32",
+                "BF16",
+                "F16",
+                "F8_E4M3",
+                "F8_E5M2",
+                "F8_E4M3FNUZ",
+                "F8_E5M2FNUZ",
+                "I8",
+                "U8",
+                "I64",
+                "BOOL"
+            })
     void everyElementIsInTheBinWhoseEdgesHoldIt(DType dtype) {
         for (long seed = 0; seed < 8; seed++) {
             Random random = new Random(seed);

@@ -48,7 +48,9 @@ class StatisticsTest {
             case F64 -> 0x1p-1022;
             case F32, BF16, C64 -> 0x1p-126;
             case F16, F8_E5M2 -> 0x1p-14;
+            case F8_E5M2FNUZ -> 0x1p-15;
             case F8_E4M3 -> 0x1p-6;
+            case F8_E4M3FNUZ -> 0x1p-7;
             default -> 0;
         };
     }
@@ -144,7 +146,7 @@ class StatisticsTest {
     @ParameterizedTest
     @EnumSource(
             value = DType.class,
-            names = {"F64", "F32", "BF16", "F16", "F8_E4M3", "I32", "C64"})
+            names = {"F64", "F32", "BF16", "F16", "F8_E4M3", "F8_E4M3FNUZ", "F8_E5M2FNUZ", "I32", "C64"})
     void longTensorsAcrossBlocksAreRight(DType dtype) {
         Random random = new Random(7);
         long count = (1 << 20) / dtype.byteWidth() + random.nextInt(5000);
