@@ -15,6 +15,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 
 /// The building's floors: imports go down only.
@@ -99,6 +100,7 @@ class FloorsTest {
 
     /// What is printed, written and compared is the same in every language: a locale is always named.
     @Test
+    @DisplayName("R-11 no text depends on the language of the machine")
     void noTextDependsOnTheMachinesLanguage() {
         ArchRuleDefinition.noClasses()
                 .should()
