@@ -8,9 +8,8 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/// The slices that the ranks of a mesh have of tensors of one shape and placement, each worked out once: the layers of
-/// a
-/// model repeat a few shapes.
+/// The slices that the ranks of a mesh have of tensors of one shape and placement, each worked out once: the layers
+/// of a model repeat a few shapes.
 final class LocalSlices {
     private final Shape global;
     private final Shape mesh;
