@@ -70,7 +70,11 @@ public record Tokens(
         }
         Path file = directory.resolve(name);
         try {
-            return Files.isRegularFile(file) ? Optional.of(Files.readString(file)) : Optional.empty();
+            if (!Files.isRegularFile(file)) {
+                return Optional.empty();
+            }
+            Limit.TOKENIZER_BYTES.checkSize(file, Code.K2305);
+            return Optional.of(Files.readString(file));
         } catch (IOException e) {
             throw unreadable(file, e);
         }
