@@ -70,7 +70,12 @@ public final class SafetensorsFile {
         if (headerBytes > file.byteCount() - 8) {
             throw new Fault(
                     Code.K2302,
-                    "holds " + file.byteCount() + " bytes, its header alone needs " + (headerBytes + 8),
+                    String.format(
+                            Locale.ROOT,
+                            "holds %d bytes, its header alone needs %d: at most %.1f %% of the file is there",
+                            file.byteCount(),
+                            headerBytes + 8,
+                            100.0 * file.byteCount() / (headerBytes + 8)),
                     "the file was cut short or is still being written",
                     "copy it again");
         }
