@@ -153,10 +153,11 @@ public final class ExportPlan {
                 if (!SidecarFiles.isSidecar(name) || !wanted.test(name) || !Files.isRegularFile(file)) {
                     continue;
                 }
+                SidecarFiles.refuseOutside(directory, file);
                 if (name.equals("config.json")) {
                     files.add(configFile(model, file, options, notes));
                 } else {
-                    files.add(new PlannedFile.Copy(name, file, Files.size(file)));
+                    files.add(PlannedFile.Copy.of(name, file));
                 }
             }
             SidecarFiles.check(directory, files);
@@ -175,7 +176,7 @@ public final class ExportPlan {
             throws IOException {
         SequencedMap<String, String> edits = model.configEdits();
         if (model.config().isEmpty()) {
-            return new PlannedFile.Copy("config.json", file, Files.size(file));
+            return PlannedFile.Copy.of("config.json", file);
         }
         String text = model.config().get().text();
         Optional<DType> dtype = dtypeToSay(model, options);
@@ -189,7 +190,7 @@ public final class ExportPlan {
             text = JsonText.set(text, edit.getKey(), edit.getValue());
         }
         if (text.equals(model.config().get().text())) {
-            return new PlannedFile.Copy("config.json", file, Files.size(file));
+            return PlannedFile.Copy.of("config.json", file);
         }
         TreeSet<String> changed = new TreeSet<>(edits.keySet());
         dtype.ifPresent(d -> changed.add("dtype"));

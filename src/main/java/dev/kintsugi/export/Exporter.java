@@ -203,10 +203,40 @@ public final class Exporter {
                         plan.loss(),
                         plan.notes());
             } catch (UncheckedIOException e) {
-                throw Staging.cannotWrite(plan.target(), Objects.requireNonNull(e.getCause()));
+                throw cannotWrite(Objects.requireNonNull(e.getCause()));
             } catch (IOException e) {
-                throw Staging.cannotWrite(plan.target(), e);
+                throw cannotWrite(e);
             }
+        }
+    }
+
+    /// As [Staging#cannotWrite]; a full disk is told with what is needed and what is there.
+    private Fault cannotWrite(IOException e) {
+        Fault fault = Staging.cannotWrite(plan.target(), e);
+        if (fault.code() != Code.K5001) {
+            return fault;
+        }
+        return new Fault(
+                Code.K5001,
+                fault.what(),
+                String.format(
+                        Locale.ROOT,
+                        "the output needs %,d bytes in all, %,d are free; %s",
+                        plan.byteCount(),
+                        freeBytes(),
+                        fault.why()),
+                fault.next(),
+                e);
+    }
+
+    private long freeBytes() {
+        try {
+            return Files.getFileStore(
+                            Optional.ofNullable(plan.target().toAbsolutePath().getParent())
+                                    .orElse(plan.target()))
+                    .getUsableSpace();
+        } catch (IOException e) {
+            return 0;
         }
     }
 
@@ -251,12 +281,13 @@ public final class Exporter {
 
     private static void copy(PlannedFile.Copy copy, Path path) throws IOException {
         Files.copy(copy.source(), path, StandardCopyOption.REPLACE_EXISTING);
-        if (Files.size(path) != copy.byteCount()) {
+        if (Files.size(path) != copy.byteCount() || !copy.unchanged()) {
             throw new Fault(
                     Code.K2401,
-                    copy.source() + ": changed since the export was planned: it had " + copy.byteCount()
-                            + " bytes and has " + Files.size(path),
-                    "another process wrote to it",
+                    copy.source() + ": changed since the export was planned",
+                    "another process wrote to it: it had " + copy.byteCount() + " bytes of " + copy.modified()
+                            + ", and has " + Files.size(copy.source()) + " of "
+                            + Files.getLastModifiedTime(copy.source()),
                     "wait until nobody writes to it, then export again");
         }
         try (FileChannel channel = FileChannel.open(path, StandardOpenOption.WRITE)) {

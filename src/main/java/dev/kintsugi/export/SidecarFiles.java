@@ -55,7 +55,7 @@ final class SidecarFiles {
         return TOKENIZER.contains(name) || name.endsWith(".tiktoken");
     }
 
-    /// Checks that `files` of `directory` may be copied: no link leaves it, every name is one everywhere.
+    /// Checks that each name among `files` of `directory` is one everywhere.
     ///
     /// **Errors.** [Fault] `K4015`.
     static void check(Path directory, List<PlannedFile> files) throws IOException {
@@ -70,13 +70,11 @@ final class SidecarFiles {
             if (RESERVED.matcher(file.name()).matches()) {
                 throw unsafe(directory + ": " + file.name() + " is a reserved name", "Windows cannot hold such a file");
             }
-            if (file instanceof PlannedFile.Copy copy) {
-                refuseOutside(directory, copy.source());
-            }
         }
     }
 
-    private static void refuseOutside(Path directory, Path file) throws IOException {
+    /// Checks that `file` of `directory` is no link that leaves it. **Errors.** [Fault] `K4015`.
+    static void refuseOutside(Path directory, Path file) throws IOException {
         Path real = file.toRealPath();
         Path home = directory.toRealPath();
         Path cache = home.resolve("../../blobs").normalize();

@@ -15,6 +15,7 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -156,7 +157,7 @@ final class Staging implements AutoCloseable {
     /// Puts the finished directory in the target's place.
     void publish(boolean replace) {
         try {
-            sync(directory);
+            syncAll(directory);
             Path parent = Optional.ofNullable(target.getParent()).orElse(target);
             if (replace && Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
                 swap();
@@ -167,6 +168,9 @@ final class Staging implements AutoCloseable {
             }
             published = true;
             sync(parent);
+            for (Path made : madeParents) {
+                sync(Optional.ofNullable(made.getParent()).orElse(made));
+            }
         } catch (DirectoryNotEmptyException | AtomicMoveNotSupportedException e) {
             throw new Fault(
                     Code.K4003,
@@ -199,6 +203,17 @@ final class Staging implements AutoCloseable {
             throw e;
         }
         delete(old);
+    }
+
+    /// Makes the entries of `root` and of the directories in it durable, the innermost first.
+    private static void syncAll(Path root) throws IOException {
+        try (Stream<Path> all = Files.walk(root)) {
+            for (Path directory : all.filter(Files::isDirectory)
+                    .sorted(Comparator.reverseOrder())
+                    .toList()) {
+                sync(directory);
+            }
+        }
     }
 
     /// Makes a directory's entries durable, where the system lets directories be opened.

@@ -19,10 +19,12 @@ import java.util.concurrent.ConcurrentHashMap;
 /// The right to write to a target, held by one process at a time.
 ///
 /// The lock is the system's, on a file beside the target, so it ends with the process that holds it, however
-/// that ends: a file left behind locks nobody out. The file says which process wrote it.
+/// that ends: a file left behind locks nobody out. The file says which process of which host wrote it.
 final class TargetLock implements AutoCloseable {
     private static final int MAX_ATTEMPTS = 100;
-    private static final int MARK_BYTES = 64;
+    private static final int MARK_BYTES = 128;
+    private static final Path HOST = Path.of("/proc/sys/kernel/hostname");
+    private static final String NAME = "[A-Za-z0-9._-]{1,64}";
 
     /// The locks of this process. Closing any channel on a locked file gives the system's lock back, so a
     /// file that this process holds is never opened a second time.
@@ -40,7 +42,7 @@ final class TargetLock implements AutoCloseable {
     static TargetLock take(Path target) throws IOException {
         Path file = target.resolveSibling("." + target.getFileName() + ".kintsugi-lock");
         if (!HELD.add(file)) {
-            throw held(target, file, "process " + ProcessHandle.current().pid());
+            throw held(target, file, self());
         }
         Optional<TargetLock> lock = Optional.empty();
         try {
@@ -81,12 +83,23 @@ final class TargetLock implements AutoCloseable {
     /// Writes who holds the lock, at a length of its own: by it the file under the name is known to be the
     /// one locked, without opening it again.
     private static long mark(FileChannel channel) throws IOException {
-        String who = "process " + ProcessHandle.current().pid() + "\n";
+        String who = self() + "\n";
         int length = MARK_BYTES + new SecureRandom().nextInt(1 << 16);
         channel.truncate(0);
         channel.write(ByteBuffer.wrap(who.getBytes(StandardCharsets.US_ASCII)), 0);
         channel.write(ByteBuffer.wrap(new byte[] {'\n'}), length - 1);
         return length;
+    }
+
+    /// `process 4711 on node3`; without the host where the system does not tell its name in a file.
+    private static String self() {
+        String process = "process " + ProcessHandle.current().pid();
+        try {
+            String host = Files.readString(HOST).strip();
+            return host.matches(NAME) ? process + " on " + host : process;
+        } catch (IOException e) {
+            return process;
+        }
     }
 
     private static long sizeOf(Path file) throws IOException {
@@ -104,7 +117,7 @@ final class TargetLock implements AutoCloseable {
                 .lines()
                 .findFirst()
                 .orElse("");
-        return line.matches("process [0-9]+") ? line : "another process";
+        return line.matches("process [0-9]+( on " + NAME + ")?") ? line : "another process";
     }
 
     private static Fault held(Path target, Path file, String holder) {

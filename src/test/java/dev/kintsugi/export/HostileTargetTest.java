@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.kintsugi.ChildJvm;
 import dev.kintsugi.SafetensorsBytes;
+import dev.kintsugi.architecture.HubModel;
+import dev.kintsugi.architecture.HubOptions;
 import dev.kintsugi.checkpoint.Checkpoint;
 import dev.kintsugi.checkpoint.OpenOptions;
 import dev.kintsugi.checkpoint.open.Checkpoints;
@@ -24,8 +26,13 @@ import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileTime;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 import java.util.SortedMap;
+import jdk.jfr.Recording;
+import jdk.jfr.consumer.RecordedEvent;
+import jdk.jfr.consumer.RecordingFile;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -73,6 +80,27 @@ class HostileTargetTest {
         Fault fault = refused(Code.K4015, scratch.resolve("out"), USUAL);
         assertTrue(fault.what().contains(secret.toRealPath().toString()), fault.what());
         assertFalse(Files.exists(scratch.resolve("out")));
+    }
+
+    @DisplayName("I-02 a config.json that is a link out of its directory is refused, though it would be changed and not"
+            + " copied")
+    @Test
+    void aConfigurationThatLeavesItsDirectoryIsRefused() throws IOException {
+        Path secret = Files.writeString(scratch.resolve("other.json"), "{\"dtype\": \"float32\", \"key\": \"secret\"}");
+        Files.delete(source.resolve("config.json"));
+        Files.createSymbolicLink(source.resolve("config.json"), secret);
+        try (Checkpoint checkpoint = Checkpoints.open(List.of(source), OpenOptions.defaults(), new Job(1))) {
+            HubModel model = HubModel.of(
+                    checkpoint.tensors(),
+                    checkpoint.directories(),
+                    checkpoint.sidecars(),
+                    HubOptions.defaults().withKeys(HubOptions.Keys.AS_IS),
+                    Map.of("vocab_size", "7"));
+            Fault fault = assertThrows(
+                    Fault.class, () -> ExportPlan.of(model, checkpoint.sidecars(), scratch.resolve("out"), USUAL));
+            assertEquals(Code.K4015, fault.code());
+            assertTrue(fault.what().contains(secret.toRealPath().toString()), fault.what());
+        }
     }
 
     @DisplayName("I-02 links into the blobs of the same cache, and within the directory, are followed")
@@ -237,6 +265,37 @@ class HostileTargetTest {
         assertEquals(List.of("out", "source"), Models.names(scratch));
     }
 
+    @DisplayName(
+            "I-12 each file is made durable, then its directory, innermost first, then the place that gets the name")
+    @Test
+    void whatIsWrittenIsMadeDurableInOrder() throws IOException {
+        Path target = scratch.resolve("new/deeper/out");
+        List<Path> forced = new ArrayList<>();
+        try (Recording recording = new Recording()) {
+            recording.enable("jdk.FileForce").withoutThreshold();
+            recording.start();
+            Models.export(source, target, USUAL, new Job(2));
+            recording.stop();
+            Path file = scratch.resolve("forces.jfr");
+            recording.dump(file);
+            RecordingFile.readAllEvents(file).stream()
+                    .sorted(Comparator.comparing(RecordedEvent::getEndTime))
+                    .map(e -> Path.of(e.getString("path")))
+                    .filter(p -> p.startsWith(scratch))
+                    .forEach(forced::add);
+        }
+        Path part = target.resolveSibling(".out.kintsugi-part");
+        int published = forced.indexOf(part);
+        assertTrue(published > 0, forced.toString());
+        for (String name : Models.contents(target).keySet()) {
+            int file = forced.lastIndexOf(part.resolve(name));
+            assertTrue(file >= 0 && file < published, name + " in " + forced);
+        }
+        assertEquals(
+                List.of(part, target.getParent(), scratch.resolve("new"), scratch),
+                forced.subList(published, forced.size()));
+    }
+
     @DisplayName("I-13 of two exports to one target the second is refused and says who holds it")
     @Test
     void theSecondOfTwoExportsIsRefused() throws IOException {
@@ -245,6 +304,10 @@ class HostileTargetTest {
             Files.writeString(first.directory().resolve("a"), "x");
             Fault fault = refused(Code.K4009, target, USUAL);
             assertTrue(fault.why().contains("process " + ProcessHandle.current().pid()), fault.why());
+            assertTrue(
+                    !Files.exists(Path.of("/proc/sys/kernel/hostname"))
+                            || fault.why().matches("process [0-9]+ on \\S+ holds .*"),
+                    fault.why());
             ChildJvm child = new ChildJvm(scratch);
             ChildJvm.Ended ended =
                     child.run(ChildExport.class.getName(), source.toString(), target.toString(), "1000", "1");
@@ -296,7 +359,8 @@ class HostileTargetTest {
 
     @DisplayName("R-03 a source changed after it was opened fails the export, in whatever way it changed")
     @ParameterizedTest
-    @ValueSource(strings = {"overwrite", "grow", "truncate", "replace", "remove", "sidecar"})
+    @ValueSource(
+            strings = {"overwrite", "grow", "truncate", "replace", "remove", "sidecar", "sidecar of the same size"})
     void aSourceThatChangesFailsTheExport(String how) throws IOException {
         Path file = source.resolve("model.safetensors");
         try (Checkpoint checkpoint = Checkpoints.open(List.of(source), OpenOptions.defaults(), new Job(1))) {
@@ -316,7 +380,12 @@ class HostileTargetTest {
                     Files.move(other, file, StandardCopyOption.REPLACE_EXISTING);
                 }
                 case "remove" -> Files.delete(file);
-                default -> Files.writeString(source.resolve("tokenizer.json"), "{\"a\": 1, \"b\": 2}");
+                case "sidecar" -> Files.writeString(source.resolve("tokenizer.json"), "{\"a\": 1, \"b\": 2}");
+                default -> {
+                    Path sidecar = source.resolve("tokenizer.json");
+                    Files.writeString(sidecar, " ".repeat((int) Files.size(sidecar)));
+                    Files.setLastModifiedTime(sidecar, FileTime.fromMillis(1_000_000));
+                }
             }
             Fault fault = assertThrows(Fault.class, () -> Exporter.write(plan, Models.sources(checkpoint), new Job(2)));
             assertEquals(3, fault.status().exitCode(), fault.what());

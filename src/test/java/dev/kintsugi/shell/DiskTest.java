@@ -109,6 +109,9 @@ class DiskTest {
         Ended ended = mounted ? onItsDisk(ALMOST_FULL_MEBIBYTES, command) : ended(underALimit(large, target));
         assertEquals(5, ended.status(), ended.said());
         assertTrue(ended.said().contains(mounted ? "error[K5001]" : "error[K5002]"), ended.said());
+        assertFalse(
+                mounted && !ended.said().matches("(?s).*the output needs [0-9,]+ bytes in all, [0-9,]+ are free.*"),
+                ended.said());
         assertFalse(ended.said().contains("Exception"), ended.said());
         assertEquals(mounted ? List.of("filler") : List.of(), ended.left());
     }
