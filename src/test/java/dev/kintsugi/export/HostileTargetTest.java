@@ -82,8 +82,7 @@ class HostileTargetTest {
         assertFalse(Files.exists(scratch.resolve("out")));
     }
 
-    @DisplayName("I-02 a config.json that is a link out of its directory is refused, though it would be changed and not"
-            + " copied")
+    @DisplayName("I-02 a config.json that is a link out of its directory is refused where it would be changed")
     @Test
     void aConfigurationThatLeavesItsDirectoryIsRefused() throws IOException {
         Path secret = Files.writeString(scratch.resolve("other.json"), "{\"dtype\": \"float32\", \"key\": \"secret\"}");
@@ -265,8 +264,7 @@ class HostileTargetTest {
         assertEquals(List.of("out", "source"), Models.names(scratch));
     }
 
-    @DisplayName(
-            "I-12 each file is made durable, then its directory, innermost first, then the place that gets the name")
+    @DisplayName("I-12 files are made durable, then their directories, then the places that get names")
     @Test
     void whatIsWrittenIsMadeDurableInOrder() throws IOException {
         Path target = scratch.resolve("new/deeper/out");
