@@ -4,9 +4,12 @@ import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;
+import java.util.regex.Pattern;
 
 /// Recognises what is often found under a weight file's name.
 final class Foreign {
+    private static final Pattern SERVER_ERROR = Pattern.compile("\\{\\s*\"(errors?|message|detail|status)\"");
+
     private Foreign() {}
 
     /// **Errors.** [Fault] `K2003` where `start` begins something else.
@@ -19,7 +22,7 @@ final class Foreign {
         if (lower.startsWith("<!doctype") || lower.startsWith("<html")) {
             throw foreign("is a web page, not the weights", "download it again, logged in if it is gated");
         }
-        if (lower.startsWith("{\"error\"")) {
+        if (SERVER_ERROR.matcher(lower).lookingAt()) {
             throw foreign("is a server's error message, not the weights", "download it again");
         }
         if (text.startsWith("PK\u0003\u0004")) {
