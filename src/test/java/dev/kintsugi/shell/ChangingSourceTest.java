@@ -114,13 +114,45 @@ class ChangingSourceTest {
         assertTrue(ended.err().contains("error[" + code), ended.err());
     }
 
+    @DisplayName("R-01, R-02, R-03, R-04 commands on a torch archive that changes end with status 3")
+    @ParameterizedTest
+    @CsvSource({
+        "export m OUT --keys as-is --threads 1,truncate,K240",
+        "export m OUT --keys as-is --threads 1,overwrite,K2401",
+        "validate m --data --keys as-is,truncate,K240",
+        "stats m,truncate,K240",
+        "stats m,replace,K2401",
+        "diff m m,truncate,K240"
+    })
+    void commandsOnAChangingArchiveEndWithStatus3(String line, String how, String code) throws IOException {
+        Path file = archive(1 << 27);
+        Path target = scratch.resolve("out");
+        ChildJvm.Ended ended = new ChildJvm(scratch)
+                .run(
+                        ChildShell.class.getName(),
+                        file.toString(),
+                        how,
+                        "progress",
+                        "set threads 1",
+                        "open " + file + " --as m",
+                        line.replace("OUT", target.toString()));
+        assertEquals(3, ended.status(), ended.out() + ended.err());
+        assertTrue(ended.err().contains("error[" + code), ended.err());
+        assertFalse(Files.exists(target));
+    }
+
+    /// A file of torch.save that holds one tensor of zeros.
+    private Path archive(int bytes) throws IOException {
+        Path file = Files.createDirectories(scratch.resolve("source")).resolve("model.pt");
+        PickleBytes pickle = PickleBytes.proto2().op('}').text("w").vector("0", bytes / 4);
+        return Files.write(file, ZipBytes.torch(pickle.op('s').stop(), "0", new byte[bytes]));
+    }
+
     @DisplayName("R-01, R-02, R-03, R-04 verify of an archive that changes ends with status 3")
     @ParameterizedTest
     @CsvSource({"truncate,K2402", "replace,K2401", "overwrite,K2401", "grow,K2401"})
     void verifyOfAChangingArchiveEndsWithStatus3(String how, String code) throws IOException {
-        Path file = scratch.resolve("model.pt");
-        PickleBytes pickle = PickleBytes.proto2().op('}').text("w").vector("0", 1 << 24);
-        Files.write(file, ZipBytes.torch(pickle.op('s').stop(), "0", new byte[1 << 26]));
+        Path file = archive(1 << 26);
         ChildJvm.Ended ended = new ChildJvm(scratch)
                 .run(ChildShell.class.getName(), file.toString(), how, "progress", "set threads 1", "verify " + file);
         assertEquals(3, ended.status(), ended.out() + ended.err());

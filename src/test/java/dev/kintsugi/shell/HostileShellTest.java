@@ -2,6 +2,7 @@ package dev.kintsugi.shell;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -167,6 +168,10 @@ class HostileShellTest {
         assertEquals(0, ended.status(), ended.err());
         assertTrue(ended.out().contains("kintsugi"), ended.out());
         assertTrue(ended.err().contains("the heap is full"), ended.err());
+        ChildJvm.Ended last = new ChildJvm(scratch)
+                .with("-Xmx160m", "-XX:+UseSerialGC")
+                .run(ChildShell.class.getName(), file.toString(), "nothing", "0", "version", open(file));
+        assertEquals(Status.IO.exitCode(), last.status(), last.err());
     }
 
     @DisplayName("P-29, R-08 Ctrl-C while a pickle is read ends the command, and not a second later")
@@ -224,13 +229,15 @@ class HostileShellTest {
     @DisplayName("R-09 a reader that goes away is no bug")
     @Test
     void aReaderThatGoesAwayIsNoBug() throws IOException, InterruptedException {
-        List<String> command = new ArrayList<>(List.of("sh", "-c", "\"$@\" | head -n 1", "sh"));
+        List<String> command =
+                new ArrayList<>(List.of("sh", "-c", "{ \"$@\"; echo \"status $?\" >&2; } | head -n 1", "sh"));
         Path source = Golden.resource("fsdp/fsdp2_4/ckpt").toAbsolutePath();
         command.addAll(
                 new ChildJvm(scratch).command(Main.class.getName(), "-c", open(source) + "; tensors m; tensors m"));
         Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
         String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertEquals(0, process.waitFor());
+        assertTrue(said.contains("status 0\n") || said.contains("status 141\n"), said);
         assertFalse(said.contains("Exception") || said.contains("K9001"), said);
     }
 
@@ -308,6 +315,45 @@ class HostileShellTest {
         }
         Status status = assertTimeoutPreemptively(Duration.ofSeconds(20), () -> run("run /dev/zero"));
         assertEquals(Status.USAGE, status, err.toString());
+    }
+
+    @DisplayName("I-03 a pipe under the name of anything that is read beside weights is not waited for")
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "config.json",
+                "tokenizer.json",
+                "tokenizer_config.json",
+                "generation_config.json",
+                "model.safetensors.index.json",
+                "adapter_config.json",
+                "adapter_model.safetensors",
+                ".metadata",
+                "latest_checkpointed_iteration.txt",
+                "common.pt",
+                "metadata.json",
+                "lora_train_meta.json"
+            })
+    void aPipeBesideWeightsIsNotWaitedFor(String name) throws IOException, InterruptedException {
+        Path directory = Models.write(scratch.resolve("model"), 2, 30);
+        Path pipe = directory.resolve(name);
+        Files.deleteIfExists(pipe);
+        assertEquals(0, new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor());
+        List<String> lines = List.of(
+                "info m",
+                "validate m --keys as-is",
+                "fuse linear m m --as f",
+                "export m " + scratch.resolve("out") + " --keys as-is",
+                "open " + pipe,
+                "doctor " + directory,
+                "verify " + directory,
+                "fuse --from " + pipe);
+        assertTimeoutPreemptively(Duration.ofSeconds(30), () -> run(open(directory)));
+        for (String line : lines) {
+            Status status = assertTimeoutPreemptively(Duration.ofSeconds(30), () -> run(line), line);
+            assertNotEquals(Status.BUG, status, line + err);
+        }
+        assertFalse(err.toString().contains("K9001"), err.toString());
     }
 
     @DisplayName("I-16 a configuration that is no text, or asks for a billion layers or experts, is refused")

@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
+import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -110,6 +111,7 @@ class PromptTest {
         }
     }
 
+    @DisplayName("R-15 history and what was open are there at the next start, lines with secrets are not")
     @Test
     void historyAndWhatWasOpenAreThereAtTheNextStart() throws Exception {
         try (Typist person = Typist.at(home, List.of())) {

@@ -3,10 +3,12 @@ package dev.kintsugi.shell;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class SecretsTest {
+    @DisplayName("R-15 lines with passwords, tokens and addresses with credentials are told")
     @ParameterizedTest
     @ValueSource(
             strings = {

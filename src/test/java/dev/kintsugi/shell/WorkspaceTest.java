@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
@@ -340,6 +341,7 @@ class WorkspaceTest {
         }
     }
 
+    @DisplayName("R-15 what may hold a secret is not saved with a workspace")
     @Test
     void whatMayHoldASecretIsNotSaved() throws IOException {
         try (Typescript shell = new Typescript(home)) {
