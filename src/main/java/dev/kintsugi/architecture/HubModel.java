@@ -2,11 +2,9 @@ package dev.kintsugi.architecture;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
-import dev.kintsugi.fault.Limit;
 import dev.kintsugi.tensor.Shape;
 import dev.kintsugi.tensor.StateDict;
 import dev.kintsugi.tensor.Tensor;
-import dev.kintsugi.tensor.TensorSpec;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -19,7 +17,6 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.SequencedMap;
 import java.util.TreeMap;
-import java.util.regex.Matcher;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
@@ -40,12 +37,9 @@ public final class HubModel {
     private final Optional<Config> config;
     private final Optional<Family> family;
     private final Optional<Adapter> adapter;
-    private final SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
-    private final SequencedMap<String, Origin> origins = new LinkedHashMap<>();
+    private final DiskTensors disk;
     private final List<LeftOut> leftOut = new ArrayList<>();
-    private final Map<String, String> blocks = new LinkedHashMap<>();
     private final List<Tie> ties = new ArrayList<>();
-    private int split;
     private @Nullable StateDict output;
 
     private HubModel(
@@ -62,9 +56,10 @@ public final class HubModel {
                 .map(Config::read)
                 .map(c -> c.with(edits));
         this.family = options.keys() == HubOptions.Keys.AS_IS ? Optional.empty() : config.flatMap(Family::of);
+        this.disk = new DiskTensors(family);
         if (options.keys() == HubOptions.Keys.AS_IS) {
             this.adapter = Optional.empty();
-            stored.tensors().forEach((name, tensor) -> put(name, tensor, new Origin(List.of(name), List.of())));
+            stored.tensors().forEach((name, tensor) -> disk.put(name, tensor, new Origin(List.of(name), List.of())));
             return;
         }
         SequencedMap<String, String> bare = bareNames();
@@ -162,9 +157,7 @@ public final class HubModel {
 
     private void mapOnto(StateDict base, Map<String, String> files) {
         List<String> order = new ArrayList<>(base.names());
-        boolean converts =
-                family.map(f -> !f.renames().isEmpty() || !f.splits().isEmpty()).orElse(false);
-        if (converts) {
+        if (disk.converts()) {
             order.sort(NaturalOrder.INSTANCE);
         }
         for (String name : order) {
@@ -179,9 +172,8 @@ public final class HubModel {
             }
             if (computed(name)) {
                 leftOut.add(new LeftOut(file, tensor.spec(), "a buffer that the model computes itself"));
-            } else if (!splitInto(name, tensor, origin)) {
-                String disk = nameOnDisk(name);
-                put(disk, tensor, disk.equals(name) ? origin : origin.with("named on disk: " + disk));
+            } else {
+                disk.convert(name, tensor, origin);
             }
         }
     }
@@ -193,84 +185,26 @@ public final class HubModel {
 
     /// What a tensor named `name` in memory is called on disk, unless it is split.
     public String nameOnDisk(String name) {
-        for (Family.Rename rule : family.map(Family::renames).orElse(List.of())) {
-            Matcher matcher = rule.from().matcher(name);
-            if (matcher.find()) {
-                return matcher.replaceFirst(rule.to());
-            }
-        }
-        return name;
-    }
-
-    private boolean splitInto(String name, Tensor tensor, Origin origin) {
-        for (Family.Split rule : family.map(Family::splits).orElse(List.of())) {
-            Matcher matcher = rule.name().matcher(name);
-            Shape shape = tensor.spec().shape();
-            int parts = rule.into().size();
-            if (!matcher.matches() || shape.ndim() < 2 || shape.dim(1) % parts != 0) {
-                continue;
-            }
-            Limit.TENSORS.check(
-                    shape.dim(0), Code.K2204, () -> name + " " + shape + " has " + shape.dim(0) + " experts");
-            split++;
-            for (int part = 0; part < parts; part++) {
-                for (long expert = 0; expert < shape.dim(0); expert++) {
-                    String disk =
-                            matcher.replaceFirst(rule.into().get(part)).replace("{expert}", Long.toString(expert));
-                    blocks.put(disk, name + "#" + part);
-                    put(
-                            disk,
-                            part(tensor, expert, part, parts),
-                            origin.with("expert " + expert + (parts == 1 ? "" : ", part " + (part + 1) + " of " + parts)
-                                    + " of " + name));
-                }
-            }
-            return true;
-        }
-        return false;
-    }
-
-    private static Tensor part(Tensor tensor, long expert, int part, int parts) {
-        Shape shape = tensor.spec().shape();
-        long rows = shape.dim(1) / parts;
-        long[] dims = new long[shape.ndim() - 1];
-        dims[0] = rows;
-        for (int dim = 1; dim < dims.length; dim++) {
-            dims[dim] = shape.dim(dim + 1);
-        }
-        long rowElements = shape.elementCountFrom(2);
-        long first = (expert * shape.dim(1) + part * rows) * rowElements;
-        return new RangeTensor(new TensorSpec(tensor.spec().dtype(), Shape.of(dims)), tensor, first);
-    }
-
-    private void put(String name, Tensor tensor, Origin origin) {
-        if (tensors.put(name, tensor) != null) {
-            throw new Fault(
-                    Code.K4013,
-                    String.join(", ", origin.stored()) + " and another tensor would both be " + name,
-                    "the checkpoint holds the same tensor under the names of two versions of transformers",
-                    "export the names as they are with --keys as-is");
-        }
-        origins.put(name, origin);
+        return disk.nameOnDisk(name);
     }
 
     private void tie() {
         Map<String, String> pairs =
                 family.map(f -> (Map<String, String>) f.tied()).orElse(USUAL_TIES);
         pairs.forEach((head, embedding) -> {
-            Tensor dropped = tensors.get(head);
-            Tensor kept = tensors.get(embedding);
+            Tensor dropped = disk.tensors().get(head);
+            Tensor kept = disk.tensors().get(embedding);
             if (kept == null) {
                 return;
             }
             if (isTied() && dropped != null) {
-                tensors.remove(head);
-                Origin origin = Objects.requireNonNull(origins.remove(head));
+                disk.tensors().remove(head);
+                Origin origin = Objects.requireNonNull(disk.origins().remove(head));
                 ties.add(new Tie(head, dropped, embedding, kept));
                 origin.stored().forEach(name -> leftOut.add(new LeftOut(name, dropped.spec(), "tied to " + embedding)));
             } else if (options.tie() == HubOptions.Choice.NO && dropped == null && hasHead(head)) {
-                Origin origin = Objects.requireNonNull(origins.get(embedding));
-                put(head, kept, origin.with("copied for " + head + ": --tie-word-embeddings no"));
+                Origin origin = Objects.requireNonNull(disk.origins().get(embedding));
+                disk.put(head, kept, origin.with("copied for " + head + ": --tie-word-embeddings no"));
             }
         });
     }
@@ -294,7 +228,7 @@ public final class HubModel {
     public synchronized StateDict tensors() {
         StateDict known = output;
         if (known == null) {
-            known = StateDict.backedBy(tensors);
+            known = StateDict.backedBy(disk.tensors());
             output = known;
         }
         return known;
@@ -302,13 +236,13 @@ public final class HubModel {
 
     /// Where each of [#tensors()] comes from.
     public SequencedMap<String, Origin> origins() {
-        return Collections.unmodifiableSequencedMap(origins);
+        return Collections.unmodifiableSequencedMap(disk.origins());
     }
 
     /// What a tensor shares its memory with when transformers writes it, and so its file: the experts of one
     /// part of a fused tensor. Tensors that are not named share with none.
     public Map<String, String> blocks() {
-        return Collections.unmodifiableMap(blocks);
+        return Collections.unmodifiableMap(disk.blocks());
     }
 
     /// The checkpoint's tensors under the names of its files.
@@ -375,7 +309,7 @@ public final class HubModel {
             Map<String, Long> known = new LinkedHashMap<>();
             valueRows().ifPresent(rows -> known.put("num_labels", rows));
             SequencedMap<String, Shape> shapes = family.get().expected(config.get(), name, known);
-            if (valueRows().isPresent() && !tensors.containsKey(VALUE_BIAS)) {
+            if (valueRows().isPresent() && !disk.tensors().containsKey(VALUE_BIAS)) {
                 shapes.remove(VALUE_BIAS);
             }
             if (isTied()) {
@@ -395,7 +329,7 @@ public final class HubModel {
     /// How many rows the head of a value model has, where one was asked for and is there. A bias it may have or not:
     /// transformers starts one that is in no file at zero.
     private Optional<Long> valueRows() {
-        return Optional.ofNullable(options.valueModel() ? tensors.get(VALUE_HEAD) : null)
+        return Optional.ofNullable(options.valueModel() ? disk.tensors().get(VALUE_HEAD) : null)
                 .map(t -> t.spec().shape())
                 .filter(s -> s.ndim() == 2)
                 .map(s -> s.dim(0));
@@ -442,7 +376,7 @@ public final class HubModel {
     public Ledger ledger() {
         StateDict out = tensors();
         int renamed = 0;
-        for (Map.Entry<String, Origin> origin : origins.entrySet()) {
+        for (Map.Entry<String, Origin> origin : disk.origins().entrySet()) {
             renamed += origin.getValue().stored().contains(origin.getKey()) ? 0 : 1;
         }
         StateDict beside = adapter().map(Adapter::tensors).orElse(StateDict.of(new TreeMap<String, Tensor>()));
@@ -456,7 +390,7 @@ public final class HubModel {
                 beside.size(),
                 beside.elementCount(),
                 renamed,
-                split,
+                disk.split(),
                 leftOut,
                 ties.stream().map(Tie::droppedName).toList());
     }
