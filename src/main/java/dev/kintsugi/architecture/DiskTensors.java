@@ -4,6 +4,7 @@ import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fault.Limit;
 import dev.kintsugi.tensor.Shape;
+import dev.kintsugi.tensor.StateDict;
 import dev.kintsugi.tensor.Tensor;
 import dev.kintsugi.tensor.TensorSpec;
 import java.util.LinkedHashMap;
@@ -14,12 +15,11 @@ import java.util.SequencedMap;
 import java.util.regex.Matcher;
 
 /// Tensors under the names that they have on disk, as they are put there one after the other: renamed, and fused
-/// experts
-/// split, as their family does.
+/// experts split, as their family does.
 final class DiskTensors {
     private final Optional<Family> family;
-    private final SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
-    private final SequencedMap<String, Origin> origins = new LinkedHashMap<>();
+    private SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
+    private Origins origins = new Origins(tensors);
     private final Map<String, String> blocks = new LinkedHashMap<>();
     private int split;
 
@@ -31,7 +31,7 @@ final class DiskTensors {
         return tensors;
     }
 
-    SequencedMap<String, Origin> origins() {
+    Origins origins() {
         return origins;
     }
 
@@ -48,6 +48,12 @@ final class DiskTensors {
     /// Whether the family has other names on disk than in memory.
     boolean converts() {
         return family.map(f -> !f.renames().isEmpty() || !f.splits().isEmpty()).orElse(false);
+    }
+
+    /// Has those of `all`, each under its own name, without a copy: nothing can be added or taken any more.
+    void adopt(StateDict all) {
+        tensors = all.tensors();
+        origins = new Origins(tensors);
     }
 
     /// Puts what the tensor `name` of memory becomes on disk.
@@ -119,6 +125,6 @@ final class DiskTensors {
                     "the checkpoint holds the same tensor under the names of two versions of transformers",
                     "export the names as they are with --keys as-is");
         }
-        origins.put(name, origin);
+        origins.say(name, origin);
     }
 }

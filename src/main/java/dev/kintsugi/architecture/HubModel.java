@@ -8,6 +8,7 @@ import dev.kintsugi.tensor.Tensor;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -59,26 +60,34 @@ public final class HubModel {
         this.disk = new DiskTensors(family);
         if (options.keys() == HubOptions.Keys.AS_IS) {
             this.adapter = Optional.empty();
-            stored.tensors().forEach((name, tensor) -> disk.put(name, tensor, new Origin(List.of(name), List.of())));
+            disk.adopt(stored);
             return;
         }
-        SequencedMap<String, String> bare = bareNames();
-        SequencedMap<String, String> files = bare;
-        StateDict base;
-        if (AdapterSplit.isAdapted(bare.keySet())) {
-            AdapterSplit.Parts parts = AdapterSplit.split(bare.keySet());
-            files = new LinkedHashMap<>(parts.base());
-            files.replaceAll((disk, name) -> Objects.requireNonNull(bare.get(name)));
-            base = base(files);
-            this.adapter = parts.adapter().isEmpty()
-                    ? Optional.empty()
-                    : Optional.of(adapter(parts, bare, base, AdapterFacts.find(directories)));
-        } else {
-            base = base(files);
-            this.adapter = Optional.empty();
+        Map<String, String> files = Map.of();
+        StateDict base = stored;
+        Optional<Adapter> found = Optional.empty();
+        if (!hasPlainNames()) {
+            SequencedMap<String, String> bare = bareNames();
+            files = bare;
+            if (AdapterSplit.isAdapted(bare.keySet())) {
+                AdapterSplit.Parts parts = AdapterSplit.split(bare.keySet());
+                files = new LinkedHashMap<>(parts.base());
+                files.replaceAll((disk, name) -> Objects.requireNonNull(bare.get(name)));
+                base = base(files);
+                if (!parts.adapter().isEmpty()) {
+                    found = Optional.of(adapter(parts, bare, base, AdapterFacts.find(directories)));
+                }
+            } else {
+                base = base(files);
+            }
         }
+        this.adapter = found;
         if (options.lora() == HubOptions.Lora.ONLY) {
-            leaveOut(files, "--lora only");
+            leaveOut(base == stored ? stored.names() : files.values(), "--lora only");
+            return;
+        }
+        if (base == stored && isAsItIs()) {
+            disk.adopt(stored);
             return;
         }
         boolean merged = options.lora() == HubOptions.Lora.MERGE && adapter.isPresent();
@@ -105,6 +114,28 @@ public final class HubModel {
             HubOptions options,
             Map<String, String> edits) {
         return new HubModel(stored, directories, sidecars, options, edits);
+    }
+
+    /// Whether no name has a wrapper's segment or is one of an adapter: the names are those of the model.
+    private boolean hasPlainNames() {
+        for (String name : stored.names()) {
+            if (!Wrappers.strip(name).equals(name)) {
+                return false;
+            }
+        }
+        return !AdapterSplit.isAdapted(stored.names());
+    }
+
+    /// Whether no tensor is renamed, left out or copied, once names are plain.
+    private boolean isAsItIs() {
+        if (disk.converts() || adapter.isPresent() || stored.names().stream().anyMatch(HubModel::computed)) {
+            return false;
+        }
+        return pairs().entrySet().stream()
+                .allMatch(p -> !stored.has(p.getValue())
+                        || (isTied()
+                                ? !stored.has(p.getKey())
+                                : options.tie() != HubOptions.Choice.NO || stored.has(p.getKey())));
     }
 
     /// Names without wrapper segments, each with the name it had.
@@ -139,14 +170,12 @@ public final class HubModel {
         return new Adapter(StateDict.of(found), pairs, trained, base, facts);
     }
 
-    private void leaveOut(SequencedMap<String, String> files, String why) {
-        files.values()
-                .forEach(file ->
-                        leftOut.add(new LeftOut(file, stored.tensor(file).spec(), why)));
+    private void leaveOut(Collection<String> files, String why) {
+        files.forEach(file -> leftOut.add(new LeftOut(file, stored.tensor(file).spec(), why)));
     }
 
     /// The tensors under the names of `files`, whose values are their names in the files.
-    private StateDict base(SequencedMap<String, String> files) {
+    private StateDict base(Map<String, String> files) {
         if (files.entrySet().stream().allMatch(e -> e.getKey().equals(e.getValue()))) {
             return files.size() == stored.size() ? stored : stored.filter(files::containsKey);
         }
@@ -156,17 +185,20 @@ public final class HubModel {
     }
 
     private void mapOnto(StateDict base, Map<String, String> files) {
-        List<String> order = new ArrayList<>(base.names());
+        Collection<Map.Entry<String, Tensor>> order = base.tensors().entrySet();
         if (disk.converts()) {
-            order.sort(NaturalOrder.INSTANCE);
+            order = order.stream()
+                    .sorted(Map.Entry.comparingByKey(NaturalOrder.INSTANCE))
+                    .toList();
         }
-        for (String name : order) {
+        for (Map.Entry<String, Tensor> entry : order) {
+            String name = entry.getKey();
+            Tensor tensor = entry.getValue();
             String file = base == stored ? name : Objects.requireNonNull(files.get(name));
             Origin origin = new Origin(List.of(file), List.of());
             if (!file.equals(name)) {
                 origin = origin.with("wrapper prefix removed: " + name);
             }
-            Tensor tensor = base.tensor(name);
             if (base != stored && tensor != stored.tensor(file)) {
                 origin = origin.with("adapter merged in");
             }
@@ -188,18 +220,21 @@ public final class HubModel {
         return disk.nameOnDisk(name);
     }
 
+    /// The embedding that each head may share.
+    private Map<String, String> pairs() {
+        return family.map(f -> (Map<String, String>) f.tied()).orElse(USUAL_TIES);
+    }
+
     private void tie() {
-        Map<String, String> pairs =
-                family.map(f -> (Map<String, String>) f.tied()).orElse(USUAL_TIES);
-        pairs.forEach((head, embedding) -> {
+        pairs().forEach((head, embedding) -> {
             Tensor dropped = disk.tensors().get(head);
             Tensor kept = disk.tensors().get(embedding);
             if (kept == null) {
                 return;
             }
             if (isTied() && dropped != null) {
+                Origin origin = Objects.requireNonNull(disk.origins().get(head));
                 disk.tensors().remove(head);
-                Origin origin = Objects.requireNonNull(disk.origins().remove(head));
                 ties.add(new Tie(head, dropped, embedding, kept));
                 origin.stored().forEach(name -> leftOut.add(new LeftOut(name, dropped.spec(), "tied to " + embedding)));
             } else if (options.tie() == HubOptions.Choice.NO && dropped == null && hasHead(head)) {
@@ -228,21 +263,26 @@ public final class HubModel {
     public synchronized StateDict tensors() {
         StateDict known = output;
         if (known == null) {
-            known = StateDict.backedBy(disk.tensors());
+            known = isUnchanged() ? stored : StateDict.backedBy(disk.tensors());
             output = known;
         }
         return known;
     }
 
     /// Where each of [#tensors()] comes from.
-    public SequencedMap<String, Origin> origins() {
-        return Collections.unmodifiableSequencedMap(disk.origins());
+    public Map<String, Origin> origins() {
+        return Collections.unmodifiableMap(disk.origins());
     }
 
     /// What a tensor shares its memory with when transformers writes it, and so its file: the experts of one
     /// part of a fused tensor. Tensors that are not named share with none.
     public Map<String, String> blocks() {
         return Collections.unmodifiableMap(disk.blocks());
+    }
+
+    /// Whether the output is the checkpoint's tensors, each under the name of its files.
+    public boolean isUnchanged() {
+        return disk.tensors() == stored.tensors();
     }
 
     /// The checkpoint's tensors under the names of its files.
@@ -375,10 +415,6 @@ public final class HubModel {
     /// The account of what went in and what comes out.
     public Ledger ledger() {
         StateDict out = tensors();
-        int renamed = 0;
-        for (Map.Entry<String, Origin> origin : disk.origins().entrySet()) {
-            renamed += origin.getValue().stored().contains(origin.getKey()) ? 0 : 1;
-        }
         StateDict beside = adapter().map(Adapter::tensors).orElse(StateDict.of(new TreeMap<String, Tensor>()));
         return new Ledger(
                 stored.size(),
@@ -389,7 +425,7 @@ public final class HubModel {
                 out.byteCount(),
                 beside.size(),
                 beside.elementCount(),
-                renamed,
+                disk.origins().renamed(),
                 disk.split(),
                 leftOut,
                 ties.stream().map(Tie::droppedName).toList());

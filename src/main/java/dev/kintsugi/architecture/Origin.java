@@ -11,6 +11,11 @@ public record Origin(List<String> stored, List<String> steps) {
         steps = List.copyOf(steps);
     }
 
+    /// Whether it says no more than that the tensor has its name in the files too.
+    boolean isOnly(String name) {
+        return steps.isEmpty() && stored.size() == 1 && stored.getFirst().equals(name);
+    }
+
     Origin with(String step) {
         List<String> more = new ArrayList<>(steps);
         more.add(step);

@@ -34,12 +34,8 @@ final class Wrappers {
         return bare;
     }
 
+    /// Soon told for the most names: what every one of the segments holds.
     private static boolean mayBeWrapped(String name) {
-        for (String segment : SEGMENTS) {
-            if (name.contains(segment)) {
-                return true;
-            }
-        }
-        return false;
+        return name.contains("_wrapped_module") || name.contains("_orig_mod");
     }
 }

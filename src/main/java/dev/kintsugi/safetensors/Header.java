@@ -3,6 +3,7 @@ package dev.kintsugi.safetensors;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fault.Limit;
+import dev.kintsugi.io.ByteSource;
 import dev.kintsugi.io.ForeignJson;
 import dev.kintsugi.tensor.DType;
 import dev.kintsugi.tensor.Shape;
@@ -13,6 +14,7 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -26,19 +28,21 @@ import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
 import tools.jackson.core.ObjectReadContext;
 
-/// The JSON of a file, checked entry by entry; that no two entries share a name is for the caller to check.
-/// **Units.** `begin` and `end` in bytes from the start of the data.
-record Header(List<Entry> entries, Map<String, String> metadata, int unknownFields, boolean nullMetadata) {
-    /// One tensor.
-    record Entry(String name, TensorSpec spec, long begin, long end) {}
-
-    static Header parse(byte[] json) {
+/// The JSON of a file, checked entry by entry, and the tensors it places; that no two share a name is for the caller to
+/// check.
+record Header(
+        List<Map.Entry<String, StoredTensor>> tensors,
+        Map<String, String> metadata,
+        int unknownFields,
+        boolean nullMetadata) {
+    /// The header of `file`, whose data begin at byte `dataStart`.
+    static Header parse(byte[] json, ByteSource file, long dataStart) {
         try (JsonParser parser = ForeignJson.factory()
                 .build()
                 .createParser(
                         ObjectReadContext.empty(),
                         new InputStreamReader(new ByteArrayInputStream(json), StandardCharsets.UTF_8))) {
-            return new Reading(parser).header();
+            return new Reading(parser, file, dataStart).header();
         } catch (JacksonException e) {
             throw new Fault(
                     Code.K2301,
@@ -63,14 +67,22 @@ record Header(List<Entry> entries, Map<String, String> metadata, int unknownFiel
 
     /// One pass over the JSON.
     private static final class Reading {
+        /// Most tensors of a model are alike: as many kinds share one object each.
+        private static final int SHARED_SPECS = 1 << 12;
+
         private final JsonParser parser;
-        private final List<Entry> entries = new ArrayList<>();
+        private final ByteSource file;
+        private final long dataStart;
+        private final List<Map.Entry<String, StoredTensor>> tensors = new ArrayList<>();
+        private final Map<TensorSpec, TensorSpec> specs = new HashMap<>();
         private final Map<String, String> metadata = new LinkedHashMap<>();
         private int unknown;
         private boolean nullMetadata;
 
-        Reading(JsonParser parser) {
+        Reading(JsonParser parser, ByteSource file, long dataStart) {
             this.parser = parser;
+            this.file = file;
+            this.dataStart = dataStart;
         }
 
         Header header() {
@@ -83,17 +95,17 @@ record Header(List<Entry> entries, Map<String, String> metadata, int unknownFiel
                     }
                     metadata();
                 } else {
-                    entries.add(entry(name));
-                    if ((entries.size() & 0xffff) == 0) {
+                    tensors.add(Map.entry(name, tensor(name)));
+                    if ((tensors.size() & 0xffff) == 0) {
                         Job.checkCurrent();
                     }
-                    Limit.TENSORS.check(entries.size(), Code.K2303, () -> "the header lists more tensors than allowed");
+                    Limit.TENSORS.check(tensors.size(), Code.K2303, () -> "the header lists more tensors than allowed");
                 }
             }
             if (parser.nextToken() != null) {
                 throw damaged("something follows the header's closing brace");
             }
-            return new Header(entries, metadata, unknown, nullMetadata);
+            return new Header(tensors, metadata, unknown, nullMetadata);
         }
 
         private void metadata() {
@@ -129,7 +141,7 @@ record Header(List<Entry> entries, Map<String, String> metadata, int unknownFiel
             return text;
         }
 
-        private Entry entry(String name) {
+        private StoredTensor tensor(String name) {
             expect(parser.nextToken(), JsonToken.START_OBJECT, name);
             @Nullable String dtype = null;
             long @Nullable [] shape = null;
@@ -166,7 +178,7 @@ record Header(List<Entry> entries, Map<String, String> metadata, int unknownFiel
             return checked(name, dtype, shape, offsets[0], offsets[1]);
         }
 
-        private static Entry checked(String name, String dtypeName, long[] dims, long begin, long end) {
+        private StoredTensor checked(String name, String dtypeName, long[] dims, long begin, long end) {
             Optional<DType> dtype = DType.ofSafetensors(dtypeName);
             if (dtype.isEmpty()) {
                 throw new Fault(
@@ -199,7 +211,18 @@ record Header(List<Entry> entries, Map<String, String> metadata, int unknownFiel
                         spec,
                         bytes));
             }
-            return new Entry(name, spec, begin, end);
+            if (end > Long.MAX_VALUE - dataStart) {
+                throw damaged(name + " ends at byte " + end + " of the data, where no file reaches");
+            }
+            return new StoredTensor(shared(spec), file, dataStart + begin);
+        }
+
+        private TensorSpec shared(TensorSpec spec) {
+            TensorSpec known = specs.get(spec);
+            if (known == null && specs.size() < SHARED_SPECS) {
+                specs.put(spec, spec);
+            }
+            return known == null ? spec : known;
         }
 
         /// Refuses a shape whose product overflows on the way, though a dim of 0 follows.

@@ -92,17 +92,16 @@ public final class SafetensorsFile {
         if (first > 0) {
             notes.add(Note.formatBreak(file.name() + ": the header begins with blanks, which the format forbids"));
         }
-        Header header = Header.parse(json);
         long dataStart = 8 + headerBytes;
+        Header header = Header.parse(json, file, dataStart);
         SequencedMap<String, StoredTensor> tensors =
-                LinkedHashMap.newLinkedHashMap(header.entries().size());
-        for (Header.Entry entry : header.entries()) {
-            StoredTensor tensor = new StoredTensor(entry.spec(), file, dataStart + entry.begin());
-            if (tensors.put(entry.name(), tensor) != null) {
-                throw Header.twice(entry.name());
+                LinkedHashMap.newLinkedHashMap(header.tensors().size());
+        for (Map.Entry<String, StoredTensor> entry : header.tensors()) {
+            if (tensors.put(entry.getKey(), entry.getValue()) != null) {
+                throw Header.twice(entry.getKey());
             }
         }
-        checkTiling(header.entries(), file.byteCount() - dataStart);
+        checkTiling(header.tensors(), dataStart, file.byteCount());
         if (header.nullMetadata()) {
             notes.add(Note.formatBreak(file.name() + ": __metadata__ is null"));
         }
@@ -130,26 +129,31 @@ public final class SafetensorsFile {
         }
     }
 
-    private static void checkTiling(List<Header.Entry> entries, long dataBytes) {
-        List<Header.Entry> ordered = new ArrayList<>(entries);
-        ordered.sort(Comparator.comparingLong(Header.Entry::begin).thenComparingLong(Header.Entry::end));
-        long at = 0;
+    /// Refuses data of which a byte belongs to no tensor or to two.
+    private static void checkTiling(List<Map.Entry<String, StoredTensor>> tensors, long dataStart, long fileBytes) {
+        List<Map.Entry<String, StoredTensor>> ordered = new ArrayList<>(tensors);
+        ordered.sort(Comparator.comparingLong(
+                        (Map.Entry<String, StoredTensor> e) -> e.getValue().byteOffset())
+                .thenComparingLong(e -> e.getValue().byteEnd()));
+        long at = dataStart;
         String before = "the header";
-        for (Header.Entry entry : ordered) {
-            if (entry.begin() > at) {
-                throw Header.damaged("bytes " + at + " to " + entry.begin() + " of the data, between " + before
-                        + " and " + entry.name() + ", belong to no tensor");
+        for (Map.Entry<String, StoredTensor> entry : ordered) {
+            long begin = entry.getValue().byteOffset();
+            if (begin > at) {
+                throw Header.damaged("bytes " + (at - dataStart) + " to " + (begin - dataStart)
+                        + " of the data, between " + before + " and " + entry.getKey() + ", belong to no tensor");
             }
-            if (entry.begin() < at) {
-                throw Header.damaged(before + " and " + entry.name() + " overlap at byte " + entry.begin());
+            if (begin < at) {
+                throw Header.damaged(
+                        before + " and " + entry.getKey() + " overlap at byte " + (begin - dataStart) + " of the data");
             }
-            at = entry.end();
-            before = entry.name();
+            at = entry.getValue().byteEnd();
+            before = entry.getKey();
         }
-        if (at > dataBytes) {
+        if (at > fileBytes) {
             String first = ordered.stream()
-                    .filter(e -> e.end() > dataBytes)
-                    .map(Header.Entry::name)
+                    .filter(e -> e.getValue().byteEnd() > fileBytes)
+                    .map(Map.Entry::getKey)
                     .findFirst()
                     .orElse(before);
             throw new Fault(
@@ -157,16 +161,16 @@ public final class SafetensorsFile {
                     String.format(
                             Locale.ROOT,
                             "holds %,d bytes of data, its tensors need %,d: cut short at %.1f %%, within %s",
-                            dataBytes,
-                            at,
-                            100.0 * dataBytes / at,
+                            fileBytes - dataStart,
+                            at - dataStart,
+                            100.0 * (fileBytes - dataStart) / (at - dataStart),
                             first),
                     "the file was cut short or is still being written",
                     "copy it again");
         }
-        if (at < dataBytes) {
+        if (at < fileBytes) {
             throw Header.damaged(
-                    String.format(Locale.ROOT, "%,d bytes behind the last tensor belong to none", dataBytes - at));
+                    String.format(Locale.ROOT, "%,d bytes behind the last tensor belong to none", fileBytes - at));
         }
     }
 

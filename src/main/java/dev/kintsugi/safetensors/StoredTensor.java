@@ -10,6 +10,11 @@ import java.util.Objects;
 ///
 /// **Units.** `byteOffset` in bytes from the start of the file.
 public record StoredTensor(TensorSpec spec, ByteSource file, long byteOffset) implements Tensor {
+    /// Where its last byte ends.
+    long byteEnd() {
+        return byteOffset + spec.byteCount();
+    }
+
     @Override
     public void read(long firstElement, long elementCount, MemorySegment target) {
         Objects.checkFromIndexSize(firstElement, elementCount, spec.elementCount());

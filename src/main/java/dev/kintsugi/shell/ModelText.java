@@ -12,7 +12,6 @@ import dev.kintsugi.validate.Validation;
 import dev.kintsugi.validate.ValidationReport;
 import dev.kintsugi.work.Job;
 import java.util.ArrayList;
-import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -54,8 +53,7 @@ final class ModelText {
 
     /// `BF16` or `BF16 ×290, F32`.
     static String dtypes(StateDict tensors) {
-        Map<DType, Integer> counts = new EnumMap<>(DType.class);
-        tensors.tensors().values().forEach(t -> counts.merge(t.spec().dtype(), 1, Integer::sum));
+        Map<DType, Integer> counts = tensors.dtypes();
         if (counts.size() == 1) {
             return counts.keySet().iterator().next().name();
         }

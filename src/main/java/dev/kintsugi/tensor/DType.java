@@ -2,7 +2,10 @@ package dev.kintsugi.tensor;
 
 import java.util.Arrays;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
+import java.util.function.Function;
+import java.util.stream.Collectors;
 
 /// An element type, with the spelling each neighbour uses for it.
 ///
@@ -71,7 +74,7 @@ public enum DType {
 
     /// The dtype safetensors spells `name`, as in `BF16`.
     public static Optional<DType> ofSafetensors(String name) {
-        return Arrays.stream(values()).filter(d -> d.name().equals(name)).findFirst();
+        return Optional.ofNullable(Names.SAFETENSORS.get(name));
     }
 
     /// The dtype torch spells `name`, without its module, as in `bfloat16`; `half`, `double` and such are known too.
@@ -86,9 +89,7 @@ public enum DType {
             case "cfloat" -> "complex64";
             default -> name;
         };
-        return Arrays.stream(values())
-                .filter(d -> d.torchName.equals(canonical))
-                .findFirst();
+        return Optional.ofNullable(Names.TORCH.get(canonical));
     }
 
     /// The dtype a person means by `text`: `bf16`, `BF16`, `bfloat16`, `fp32`.
@@ -96,5 +97,15 @@ public enum DType {
         String lower = text.toLowerCase(Locale.ROOT);
         String upper = lower.startsWith("fp") ? "F" + lower.substring(2) : lower.toUpperCase(Locale.ROOT);
         return ofSafetensors(upper).or(() -> ofTorch(lower));
+    }
+
+    /// Each dtype by its names.
+    private static final class Names {
+        static final Map<String, DType> SAFETENSORS = by(DType::name);
+        static final Map<String, DType> TORCH = by(DType::torchName);
+
+        private static Map<String, DType> by(Function<DType, String> name) {
+            return Arrays.stream(values()).collect(Collectors.toUnmodifiableMap(name, d -> d));
+        }
     }
 }

@@ -1,6 +1,7 @@
 package dev.kintsugi.tensor;
 
 import java.util.Collections;
+import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
@@ -8,11 +9,15 @@ import java.util.SequencedMap;
 import java.util.SequencedSet;
 import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
 
 /// Ordered fully qualified names and their tensors. Immutable; a fused, renamed or filtered model is a state dict
 /// again.
 public final class StateDict {
     private final SequencedMap<String, Tensor> tensors;
+
+    /// Counted when first asked for; to count twice at once does no harm.
+    private @Nullable Totals totals;
 
     private StateDict(SequencedMap<String, Tensor> tensors) {
         this.tensors = tensors;
@@ -76,11 +81,46 @@ public final class StateDict {
 
     /// Elements of all tensors together.
     public long elementCount() {
-        return tensors.values().stream().mapToLong(t -> t.spec().elementCount()).reduce(0, Math::addExact);
+        return totals().elements();
     }
 
     /// Bytes of all tensors together, each dense.
     public long byteCount() {
-        return tensors.values().stream().mapToLong(t -> t.spec().byteCount()).reduce(0, Math::addExact);
+        return totals().bytes();
+    }
+
+    /// How many tensors have each dtype, in the order of [DType].
+    public Map<DType, Integer> dtypes() {
+        return totals().dtypes();
+    }
+
+    private Totals totals() {
+        Totals known = totals;
+        if (known == null) {
+            known = Totals.of(tensors.values());
+            totals = known;
+        }
+        return known;
+    }
+
+    private record Totals(long elements, long bytes, Map<DType, Integer> dtypes) {
+        static Totals of(Iterable<Tensor> tensors) {
+            long elements = 0;
+            long bytes = 0;
+            int[] counts = new int[DType.values().length];
+            for (Tensor tensor : tensors) {
+                TensorSpec spec = tensor.spec();
+                elements = Math.addExact(elements, spec.elementCount());
+                bytes = Math.addExact(bytes, spec.byteCount());
+                counts[spec.dtype().ordinal()]++;
+            }
+            Map<DType, Integer> dtypes = new EnumMap<>(DType.class);
+            for (DType dtype : DType.values()) {
+                if (counts[dtype.ordinal()] > 0) {
+                    dtypes.put(dtype, counts[dtype.ordinal()]);
+                }
+            }
+            return new Totals(elements, bytes, Collections.unmodifiableMap(dtypes));
+        }
     }
 }

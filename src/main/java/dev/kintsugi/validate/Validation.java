@@ -18,7 +18,6 @@ import dev.kintsugi.work.Job;
 import java.nio.file.Files;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.EnumMap;
 import java.util.HashSet;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
@@ -88,6 +87,9 @@ public final class Validation {
 
     /// Every tensor of the files must be somewhere in the output, or be named among those left out.
     private void accounts() {
+        if (model.isUnchanged()) {
+            return;
+        }
         Set<Tensor> adapter = Collections.newSetFromMap(new IdentityHashMap<>());
         model.storedAdapter()
                 .ifPresent(a -> adapter.addAll(a.tensors().tensors().values()));
@@ -273,15 +275,14 @@ public final class Validation {
 
     private void dtypes() {
         checked.add("dtypes");
-        Map<DType, Integer> counts = new EnumMap<>(DType.class);
-        model.tensors().tensors().values().forEach(t -> counts.merge(t.spec().dtype(), 1, Integer::sum));
+        Set<DType> found = model.tensors().dtypes().keySet();
         Optional<String> said = model.config().flatMap(c -> c.string("dtype").or(() -> c.string("torch_dtype")));
         Optional<DType> wanted = said.flatMap(DType::ofTorch);
-        if (wanted.isPresent() && !counts.isEmpty() && !counts.containsKey(wanted.get())) {
+        if (wanted.isPresent() && !found.isEmpty() && !found.contains(wanted.get())) {
             findings.add(Finding.note(
                     Code.K6001,
                     "dtype",
-                    "config.json says " + said.get() + ", the tensors are " + counts.keySet()
+                    "config.json says " + said.get() + ", the tensors are " + found
                             + "; they are written as they are unless --dtype is given, and config.json says so"));
         }
     }
