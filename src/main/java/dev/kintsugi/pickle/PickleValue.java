@@ -36,14 +36,31 @@ public sealed interface PickleValue {
     record Bytes(byte[] value) implements PickleValue {}
 
     /// The name of something importable. Comparable, so that a hash table of names made to collide stays fast.
-    record Global(String module, String name) implements PickleValue, Comparable<Global> {
+    final class Global implements PickleValue, Comparable<Global> {
+        private final String module;
+        private final String name;
+        private final String path;
+
+        public Global(String module, String name) {
+            this.module = module;
+            this.name = name;
+            this.path = module + "." + name;
+        }
+
+        public String module() {
+            return module;
+        }
+
+        public String name() {
+            return name;
+        }
+
         @Override
         public int compareTo(Global other) {
             int modules = module.compareTo(other.module);
             return modules == 0 ? name.compareTo(other.name) : modules;
         }
 
-        /// Written out, as what a record is given is linked at its first use, which opening waits for.
         @Override
         public boolean equals(@Nullable Object other) {
             return other instanceof Global that && module.equals(that.module) && name.equals(that.name);
@@ -56,7 +73,12 @@ public sealed interface PickleValue {
 
         /// `torch._utils._rebuild_tensor_v2`.
         public String path() {
-            return module + "." + name;
+            return path;
+        }
+
+        @Override
+        public String toString() {
+            return path;
         }
     }
 

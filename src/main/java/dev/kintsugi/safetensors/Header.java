@@ -5,6 +5,7 @@ import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fault.Limit;
 import dev.kintsugi.io.ByteSource;
 import dev.kintsugi.io.ForeignJson;
+import dev.kintsugi.tensor.Alike;
 import dev.kintsugi.tensor.DType;
 import dev.kintsugi.tensor.Shape;
 import dev.kintsugi.tensor.TensorSpec;
@@ -14,7 +15,6 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -67,14 +67,11 @@ record Header(
 
     /// One pass over the JSON.
     private static final class Reading {
-        /// Most tensors of a model are alike: as many kinds share one object each.
-        private static final int SHARED_SPECS = 1 << 12;
-
         private final JsonParser parser;
         private final ByteSource file;
         private final long dataStart;
         private final List<Map.Entry<String, StoredTensor>> tensors = new ArrayList<>();
-        private final Map<TensorSpec, TensorSpec> specs = new HashMap<>();
+        private final Alike<TensorSpec> specs = new Alike<>();
         private final Map<String, String> metadata = new LinkedHashMap<>();
         private int unknown;
         private boolean nullMetadata;
@@ -214,15 +211,7 @@ record Header(
             if (end > Long.MAX_VALUE - dataStart) {
                 throw damaged(name + " ends at byte " + end + " of the data, where no file reaches");
             }
-            return new StoredTensor(shared(spec), file, dataStart + begin);
-        }
-
-        private TensorSpec shared(TensorSpec spec) {
-            TensorSpec known = specs.get(spec);
-            if (known == null && specs.size() < SHARED_SPECS) {
-                specs.put(spec, spec);
-            }
-            return known == null ? spec : known;
+            return new StoredTensor(specs.of(spec), file, dataStart + begin);
         }
 
         /// Refuses a shape whose product overflows on the way, though a dim of 0 follows.

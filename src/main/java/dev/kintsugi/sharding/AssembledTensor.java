@@ -133,6 +133,8 @@ public final class AssembledTensor implements Tensor {
     ///
     /// `runDim` is the first dim from which on runs are whole; one run is `runLength` elements.
     private static final class Runs {
+        private static final long[] NONE = {};
+
         private final Tensor local;
         private final int width;
         private final long[] outer;
@@ -156,9 +158,9 @@ public final class AssembledTensor implements Tensor {
             }
             Shape globalStrides = global.denseStrides();
             Shape localStrides = localShape.denseStrides();
-            outer = new long[runDim];
-            globalStep = new long[runDim];
-            localStep = new long[runDim];
+            outer = runDim == 0 ? NONE : new long[runDim];
+            globalStep = runDim == 0 ? NONE : new long[runDim];
+            localStep = runDim == 0 ? NONE : new long[runDim];
             long start = 0;
             for (int dim = 0; dim < region.ndim(); dim++) {
                 start += region.offset().dim(dim) * globalStrides.dim(dim);

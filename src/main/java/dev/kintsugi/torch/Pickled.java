@@ -57,7 +57,9 @@ public final class Pickled {
 
     /// The positional arguments of a call.
     public static List<PickleValue> arguments(Call call) {
-        return items(call.arguments(), "the arguments of " + call.path());
+        return call.arguments() instanceof Tuple tuple
+                ? tuple.items()
+                : items(call.arguments(), "the arguments of " + call.path());
     }
 
     /// Argument `index` of a call.

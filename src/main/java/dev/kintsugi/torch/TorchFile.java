@@ -191,6 +191,6 @@ public final class TorchFile {
                         place + ": record " + name + " is missing",
                         "the file was cut short or put together from parts",
                         "copy the file again; check it with: verify"));
-        return new Storage(path, prefix + name, baseOffset + record.dataOffset(), archive.open(record));
+        return new Storage(path, record.name(), baseOffset + record.dataOffset(), archive.open(record));
     }
 }

@@ -7,6 +7,7 @@ import dev.kintsugi.pickle.PickleValue.Call;
 import dev.kintsugi.pickle.PickleValue.Global;
 import dev.kintsugi.pickle.PickleValue.PersistentId;
 import dev.kintsugi.sharding.Placement;
+import dev.kintsugi.tensor.Alike;
 import dev.kintsugi.tensor.DType;
 import dev.kintsugi.tensor.Region;
 import dev.kintsugi.tensor.Shape;
@@ -43,6 +44,8 @@ public final class TorchReader {
 
     private final TorchFile file;
     private final DTensorSpecReader specReader;
+    private final Alike<TensorSpec> kinds = new Alike<>();
+    private final Alike<Shape> strides = new Alike<>();
     private int depth;
     private final Map<String, Storage> storages = new HashMap<>();
     private final Map<PickleValue, DTensorSpecReader.Spec> specs = new IdentityHashMap<>();
@@ -124,7 +127,7 @@ public final class TorchReader {
             placements.add(normalised(placement, shape.ndim()));
         }
         return new DTensor(
-                new TensorSpec(dtype, shape),
+                kinds.of(new TensorSpec(dtype, shape)),
                 read.mesh(),
                 placements,
                 plain.tensor(),
@@ -222,14 +225,15 @@ public final class TorchReader {
         DType dtype = untyped ? dtype(arguments.get(6)) : reference.dtype();
         long first = Pickled.number(arguments.get(1), "a storage offset");
         Shape shape = Pickled.shape(arguments.get(2), "the size of a tensor");
-        Shape strides = Pickled.strides(arguments.get(3), "the strides of a tensor");
-        if (first < 0 || strides.ndim() != shape.ndim()) {
-            throw Pickled.fault("a tensor " + shape + " with strides " + strides + " from element " + first);
+        Shape steps = strides.of(Pickled.strides(arguments.get(3), "the strides of a tensor"));
+        if (first < 0 || steps.ndim() != shape.ndim()) {
+            throw Pickled.fault("a tensor " + shape + " with strides " + steps + " from element " + first);
         }
         Storage storage = storages.computeIfAbsent(reference.key(), file::storage);
         reference.checkSize(storage);
-        checkFits(new TensorSpec(dtype, shape), storage, first, strides);
-        return new StridedTensor(new TensorSpec(dtype, shape), storage, first, strides);
+        TensorSpec spec = kinds.of(new TensorSpec(dtype, shape));
+        checkFits(spec, storage, first, steps);
+        return new StridedTensor(spec, storage, first, steps);
     }
 
     private void checkFits(TensorSpec spec, Storage storage, long first, Shape strides) {
