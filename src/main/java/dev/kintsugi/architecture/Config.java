@@ -13,13 +13,15 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /// A `config.json`, read as data.
 public final class Config {
+    private static final String WHY = "the file was cut short, or is something else";
+    private static final String NEXT = "copy it again, or give another directory with --sidecars DIR";
+
     private final Path path;
     private final String text;
     private final JsonNode root;
@@ -36,7 +38,7 @@ public final class Config {
             Limit.JSON_BYTES.checkSize(path, Code.K2305);
             return of(path, Files.readString(path, StandardCharsets.UTF_8));
         } catch (CharacterCodingException e) {
-            throw damaged(path, "it is no UTF-8 text", e);
+            throw new Fault(Code.K2305, path + ": no JSON: it is no UTF-8 text", WHY, NEXT, e);
         } catch (IOException e) {
             throw new Fault(
                     Code.K5003,
@@ -51,21 +53,12 @@ public final class Config {
         try {
             JsonNode root = ForeignJson.tree(text);
             if (!root.isObject()) {
-                throw damaged(path, "it is no JSON object", null);
+                throw new Fault(Code.K2305, path + ": no JSON object", WHY, NEXT);
             }
             return new Config(path, text, root);
         } catch (JacksonException e) {
-            throw damaged(path, e.getOriginalMessage(), e);
+            throw ForeignJson.fault(Code.K2305, path.toString(), e, WHY, NEXT);
         }
-    }
-
-    private static Fault damaged(Path path, String why, @Nullable Throwable cause) {
-        return new Fault(
-                Code.K2305,
-                path + ": no usable JSON: " + why,
-                "the file was cut short, or is something else",
-                "copy it again, or give another directory with --sidecars DIR",
-                cause);
     }
 
     public Path path() {

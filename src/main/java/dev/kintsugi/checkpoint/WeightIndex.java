@@ -3,69 +3,151 @@ package dev.kintsugi.checkpoint;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fault.Limit;
+import dev.kintsugi.fault.Note;
 import dev.kintsugi.io.ForeignJson;
+import dev.kintsugi.work.Job;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.SequencedMap;
 import java.util.Set;
 import java.util.TreeSet;
 import tools.jackson.core.JacksonException;
-import tools.jackson.databind.JsonNode;
+import tools.jackson.core.JsonParser;
+import tools.jackson.core.JsonToken;
+import tools.jackson.core.ObjectReadContext;
 
 /// A `*.index.json`: which file of its directory holds which tensor.
 ///
 /// **Errors.** [Fault] `K2304` where it is damaged, names a path, or disagrees with the files; `K3001` where
 /// a file it names is missing.
-public record WeightIndex(Path path, SequencedMap<String, String> fileOfTensor) {
+///
+/// @param totalSize how many bytes it says all tensors have
+public record WeightIndex(Path path, SequencedMap<String, String> fileOfTensor, OptionalLong totalSize) {
+    /// Reads the index that is `path`, entry by entry.
     public static WeightIndex read(Path path) {
         try {
-            JsonNode weights = document(path).path("weight_map");
-            SequencedMap<String, String> map = new LinkedHashMap<>();
-            weights.forEachEntry((name, file) -> map.put(name, plainName(path, name, file)));
-            if (map.isEmpty()) {
-                throw new Fault(
-                        Code.K2304, path + ": no weight_map", "the file is no index", "copy the directory again");
+            Limit.INDEX_BYTES.checkSize(path, Code.K2304);
+            try (InputStream stream = Files.newInputStream(path);
+                    JsonParser parser = ForeignJson.factory().build().createParser(ObjectReadContext.empty(), stream)) {
+                return new Reading(path, parser).index();
             }
-            return new WeightIndex(path, map);
         } catch (IOException e) {
             throw new Fault(
                     Code.K5003, path + ": cannot be read", "the system says: " + e.getMessage(), "check the path", e);
         } catch (JacksonException e) {
-            throw new Fault(
-                    Code.K2304,
-                    path + ": no JSON: " + e.getOriginalMessage(),
-                    "the file was cut short",
-                    "copy it again",
-                    e);
+            throw ForeignJson.fault(
+                    Code.K2304, path.toString(), e, "the file was cut short, or is something else", "copy it again");
         }
     }
 
-    private static JsonNode document(Path path) throws IOException {
-        Limit.INDEX_BYTES.checkSize(path, Code.K2304);
-        try (InputStream stream = Files.newInputStream(path)) {
-            return ForeignJson.strictTree(stream);
-        }
-    }
+    /// One pass over the JSON.
+    private static final class Reading {
+        private final Path path;
+        private final JsonParser parser;
+        private final SequencedMap<String, String> files = new LinkedHashMap<>();
+        private final Map<String, String> fileNames = new HashMap<>();
+        private boolean hasMap;
+        private boolean hasMetadata;
+        private OptionalLong totalSize = OptionalLong.empty();
 
-    private static String plainName(Path index, String tensor, JsonNode file) {
-        String name = file.isString() ? file.asString() : "";
-        boolean plain = !name.isEmpty()
-                && !name.equals(".")
-                && !name.equals("..")
-                && name.chars().noneMatch(c -> c == '/' || c == '\\' || c == ':' || c < ' ');
-        if (!plain) {
-            throw new Fault(
-                    Code.K2304,
-                    index + ": " + tensor + " lies in " + file,
-                    "an index may name plain file names of its own directory only",
-                    "do not trust this directory");
+        Reading(Path path, JsonParser parser) {
+            this.path = path;
+            this.parser = parser;
         }
-        return name;
+
+        WeightIndex index() {
+            if (parser.nextToken() == JsonToken.START_OBJECT) {
+                while (parser.nextToken() != JsonToken.END_OBJECT) {
+                    member(parser.currentName(), parser.nextToken());
+                }
+                if (parser.nextToken() != null) {
+                    throw damaged("there is more text after the document");
+                }
+            }
+            if (files.isEmpty()) {
+                throw new Fault(
+                        Code.K2304, path + ": no weight_map", "the file is no index", "copy the directory again");
+            }
+            return new WeightIndex(path, files, totalSize);
+        }
+
+        private void member(String name, JsonToken value) {
+            if (name.equals("weight_map") && value == JsonToken.START_OBJECT) {
+                if (hasMap) {
+                    throw damaged("weight_map is there twice");
+                }
+                hasMap = true;
+                weightMap();
+            } else if (name.equals("metadata") && value == JsonToken.START_OBJECT) {
+                if (hasMetadata) {
+                    throw damaged("metadata is there twice");
+                }
+                hasMetadata = true;
+                metadata();
+            } else {
+                parser.skipChildren();
+            }
+        }
+
+        private void weightMap() {
+            while (parser.nextToken() != JsonToken.END_OBJECT) {
+                String tensor = parser.currentName();
+                boolean text = parser.nextToken() == JsonToken.VALUE_STRING;
+                String file = parser.getString();
+                if (!text || !isPlain(file)) {
+                    throw new Fault(
+                            Code.K2304,
+                            path + ": " + tensor + " lies in " + (text ? '"' + file + '"' : file),
+                            "an index may name plain file names of its own directory only",
+                            "do not trust this directory");
+                }
+                if (files.put(tensor, fileNames.computeIfAbsent(file, f -> f)) != null) {
+                    throw damaged(tensor + " is there twice");
+                }
+                if ((files.size() & 0xffff) == 0) {
+                    Job.checkCurrent();
+                }
+                Limit.TENSORS.check(files.size(), Code.K2304, () -> path + ": it lists more tensors than allowed");
+            }
+        }
+
+        private void metadata() {
+            while (parser.nextToken() != JsonToken.END_OBJECT) {
+                String name = parser.currentName();
+                JsonToken value = parser.nextToken();
+                if (name.equals("total_size")
+                        && value == JsonToken.VALUE_NUMBER_INT
+                        && parser.getNumberType() != JsonParser.NumberType.BIG_INTEGER) {
+                    totalSize = OptionalLong.of(parser.getLongValue());
+                } else {
+                    parser.skipChildren();
+                }
+            }
+        }
+
+        private static boolean isPlain(String name) {
+            return !name.isEmpty()
+                    && !name.equals(".")
+                    && !name.equals("..")
+                    && name.chars().noneMatch(c -> c == '/' || c == '\\' || c == ':' || c < ' ');
+        }
+
+        private Fault damaged(String what) {
+            return new Fault(
+                    Code.K2304,
+                    path + ": " + what,
+                    "the file is damaged, or was put together from parts",
+                    "copy the directory again");
+        }
     }
 
     /// The files it names, each present.
@@ -83,6 +165,19 @@ public record WeightIndex(Path path, SequencedMap<String, String> fileOfTensor) 
                     "copy it beside the index");
         }
         return file;
+    }
+
+    /// A note where it says that the tensors have other than `bytes` bytes together, which nothing depends on.
+    public Optional<Note> sizeNote(long bytes) {
+        if (totalSize.isEmpty() || totalSize.getAsLong() == bytes) {
+            return Optional.empty();
+        }
+        return Optional.of(Note.information(String.format(
+                Locale.ROOT,
+                "%s says that the tensors have %,d bytes, they have %,d",
+                path.getFileName(),
+                totalSize.getAsLong(),
+                bytes)));
     }
 
     /// Checks that each file holds exactly the tensors that the index puts there.

@@ -29,7 +29,8 @@ public enum Limit {
     NAME_CHARACTERS(1L << 28, Long.MAX_VALUE, "characters of all names of one file of torch.save"),
     ZIP_ENTRIES(4_000_000, Limit.ARRAY, "entries of one zip archive"),
     ZIP_DIRECTORY(512L << 20, Limit.ARRAY, "bytes of the directory of one zip archive"),
-    INFLATED_BYTES(1L << 30, Long.MAX_VALUE, "bytes of one deflated record; stored ones are not limited"),
+    INFLATED_BYTES(
+            1L << 30, Long.MAX_VALUE, "bytes of all deflated records of one archive; stored ones are not limited"),
     HEADER_BYTES(100_000_000, Limit.ARRAY, "bytes of the header of one safetensors file, as the reference has it"),
     INDEX_BYTES(100_000_000, Limit.ARRAY, "bytes of one index of a directory"),
     JSON_BYTES(16L << 20, Limit.ARRAY, "bytes of one config.json or other JSON beside the weights"),

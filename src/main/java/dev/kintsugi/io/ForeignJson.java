@@ -1,14 +1,18 @@
 package dev.kintsugi.io;
 
+import dev.kintsugi.fault.Code;
+import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fault.Limit;
 import java.io.InputStream;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.regex.Pattern;
+import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
 import tools.jackson.core.ObjectReadContext;
 import tools.jackson.core.StreamReadConstraints;
-import tools.jackson.core.StreamReadFeature;
+import tools.jackson.core.exc.StreamConstraintsException;
 import tools.jackson.core.exc.StreamReadException;
 import tools.jackson.core.json.JsonFactory;
 import tools.jackson.core.json.JsonFactoryBuilder;
@@ -25,6 +29,8 @@ import tools.jackson.databind.node.ObjectNode;
 /// **Errors.** [tools.jackson.core.JacksonException] where the text is no JSON, or more than one document.
 public final class ForeignJson {
     private static final int MAX_NAME_CHARACTERS = 1 << 20;
+    private static final Pattern HINT =
+            Pattern.compile(": enable `[^`]*Feature[^`]*` to allow|:? *\\([^()]*Feature[^()]*\\)");
     private static final JsonNodeFactory NODES = JsonNodeFactory.instance;
 
     private ForeignJson() {}
@@ -66,13 +72,17 @@ public final class ForeignJson {
         }
     }
 
-    /// As [#tree(InputStream)], refusing objects that name a member twice.
-    public static JsonNode strictTree(InputStream stream) {
-        JsonFactory strict =
-                factory().enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION).build();
-        try (JsonParser parser = strict.createParser(ObjectReadContext.empty(), stream)) {
-            return tree(parser);
+    /// The fault of a text that is no JSON, called `what`. One that nests too deep is told with the limit.
+    public static Fault fault(Code code, String what, JacksonException e, String why, String next) {
+        if (e instanceof StreamConstraintsException && e.getOriginalMessage().contains("nesting depth")) {
+            return Limit.JSON_DEPTH.beyond(code, what + ": objects and arrays lie deeper within one another");
         }
+        return new Fault(code, what + ": no JSON: " + message(e), why, next, e);
+    }
+
+    /// What the parser says, without the switches of it that would let more pass.
+    private static String message(JacksonException e) {
+        return HINT.matcher(e.getOriginalMessage()).replaceAll("");
     }
 
     /// The value that `parser` stands at, with all it holds. The parser then stands at its end.

@@ -19,7 +19,7 @@ final class PickleInput {
     private static final ValueLayout.OfDouble DOUBLE =
             ValueLayout.JAVA_DOUBLE_UNALIGNED.withOrder(ByteOrder.BIG_ENDIAN);
 
-    private static final Pattern WHOLE = Pattern.compile("[+-]?[0-9]+");
+    private static final Pattern WHOLE = Pattern.compile("[+-]?(0+|[1-9][0-9]*)");
     private static final Pattern DECIMAL = Pattern.compile("[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]{1,6})?");
 
     private final String place;
@@ -89,10 +89,6 @@ final class PickleInput {
         return PickleText.utf8(bytes, from, offset).orElseThrow(() -> damaged("a text that is no UTF-8"));
     }
 
-    String latin1(long count) {
-        return new String(bytes(count), StandardCharsets.ISO_8859_1);
-    }
-
     /// A frame is only a promise that its bytes are there.
     void frame(long count) {
         need(count);
@@ -119,7 +115,7 @@ final class PickleInput {
         return end;
     }
 
-    /// A quoted line with Python's escapes in it.
+    /// A quoted line with Python's escapes in it, of bytes that are UTF-8: the encoding torch asks for.
     String quotedLine() {
         int from = offset;
         String line = new String(bytes, from, endOfLine() - from, StandardCharsets.ISO_8859_1);
@@ -127,7 +123,10 @@ final class PickleInput {
         if (last < 1 || line.charAt(0) != line.charAt(last) || (line.charAt(0) != '\'' && line.charAt(0) != '"')) {
             throw damaged("a STRING that is not quoted");
         }
-        return PickleText.unescape(line.substring(1, last)).orElseThrow(() -> damaged("a STRING with a broken escape"));
+        byte[] text = PickleText.unescape(line.substring(1, last))
+                .orElseThrow(() -> damaged("a STRING with a broken escape"))
+                .getBytes(StandardCharsets.ISO_8859_1);
+        return PickleText.utf8(text, 0, text.length).orElseThrow(() -> damaged("a STRING that is no UTF-8"));
     }
 
     /// A line in Python's raw-unicode-escape.
@@ -166,6 +165,7 @@ final class PickleInput {
         };
     }
 
+    /// A number in decimal digits. One that begins with a zero is octal to one Python and an error to another.
     BigInteger number(String line) {
         String digits = line.strip();
         digits(digits);

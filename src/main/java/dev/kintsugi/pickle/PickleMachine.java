@@ -17,16 +17,24 @@ import dev.kintsugi.pickle.PickleValue.Text;
 import dev.kintsugi.pickle.PickleValue.Tuple;
 import dev.kintsugi.work.Job;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /// The pickle virtual machine without its imports and calls.
 ///
 /// **Errors.** [Fault] `K2201` for damage, `K2202` beyond the limits, `K2203` for an opcode that is not
 /// accepted; messages name `place` and the byte offset.
 public final class PickleMachine {
+    private static final Set<String> ATTRIBUTE = Set.of("builtins.getattr", "__builtin__.getattr");
+
+    /// How many indirect calls are kept.
+    public static final int MAX_INDIRECT = 100;
+
     private final String place;
     private final PickleInput in;
     private final long maxOpcodes = Limit.PICKLE_OPCODES.value();
@@ -35,17 +43,24 @@ public final class PickleMachine {
     private final List<PickleValue> stack = new ArrayList<>();
     private final List<Integer> marks = new ArrayList<>();
     private final Map<Long, PickleValue> memo = new HashMap<>();
-    private final Map<Global, Global> globals = new HashMap<>();
+    private final Map<Global, Global> globals = new LinkedHashMap<>();
     private final Map<Global, Call> calls = new LinkedHashMap<>();
+    private final List<Call> indirect = new ArrayList<>();
+    private final Set<PickleValue> called = Collections.newSetFromMap(new IdentityHashMap<>());
 
     private PickleMachine(String place, byte[] bytes, int start) {
         this.place = place;
         this.in = new PickleInput(place, bytes, start);
     }
 
-    /// What one pickle gives, the offset after its `STOP`, and what Python would have called on the way: the
-    /// first call of each global, also where the result was thrown away.
-    public record Result(PickleValue value, int nextOffset, List<Call> calls) {}
+    /// What one pickle gives, the offset after its `STOP`, and what Python would have done on the way, also where the
+    /// result was thrown away.
+    ///
+    /// @param globals what it would have imported
+    /// @param calls the first call of each of these
+    /// @param indirect lookups of attributes, and the first call of each thing that is no global; the first few
+    public record Result(
+            PickleValue value, int nextOffset, List<Global> globals, Map<Global, Call> calls, List<Call> indirect) {}
 
     /// Reads the pickle that is all of `bytes`.
     public static PickleValue read(String place, byte[] bytes) {
@@ -71,7 +86,12 @@ public final class PickleMachine {
         Limit.PICKLE_BYTES.check(bytes.length, Code.K2202, () -> place + ": a pickle of " + bytes.length + " bytes");
         PickleMachine machine = new PickleMachine(place, bytes, start);
         PickleValue value = machine.run();
-        return new Result(value, machine.in.offset(), List.copyOf(machine.calls.values()));
+        return new Result(
+                value,
+                machine.in.offset(),
+                List.copyOf(machine.globals.keySet()),
+                Collections.unmodifiableMap(machine.calls),
+                List.copyOf(machine.indirect));
     }
 
     private PickleValue run() {
@@ -122,8 +142,8 @@ public final class PickleMachine {
             case 'F' -> push(new Real(in.textDouble()));
             case 'G' -> push(new Real(in.float64BigEndian()));
             case 'S' -> push(new Text(in.quotedLine()));
-            case 'T' -> push(new Text(in.latin1(in.int32())));
-            case 'U' -> push(new Text(in.latin1(in.unsignedByte())));
+            case 'T' -> push(new Text(in.utf8(in.int32())));
+            case 'U' -> push(new Text(in.utf8(in.unsignedByte())));
             case 'V' -> push(new Text(in.rawUnicodeLine()));
             case 'X' -> push(new Text(in.utf8(in.uint32())));
             case 0x8c -> push(new Text(in.utf8(in.unsignedByte())));
@@ -151,11 +171,13 @@ public final class PickleMachine {
             case 0x86 -> push(new Tuple(popMany(2)));
             case 0x87 -> push(new Tuple(popMany(3)));
             case 't' -> push(new Tuple(popMark()));
-            case ']', 0x8f -> push(new Sequence());
-            case 'l' -> push(sequence(popMark()));
-            case 0x91 -> push(sequence(popMark()));
+            case ']' -> push(new Sequence(Sequence.Kind.LIST));
+            case 0x8f -> push(new Sequence(Sequence.Kind.SET));
+            case 'l' -> push(sequence(Sequence.Kind.LIST, popMark()));
+            case 0x91 -> push(sequence(Sequence.Kind.FROZEN_SET, popMark()));
             case 'a' -> append(popMany(1));
-            case 'e', 0x90 -> append(popMark());
+            case 'e' -> append(popMark());
+            case 0x90 -> add(popMark());
             case '}' -> push(new Dict());
             case 'd' -> {
                 List<PickleValue> items = popMark();
@@ -216,7 +238,6 @@ public final class PickleMachine {
             case 'b' -> build(pop());
             case 'P' -> push(new PersistentId(new Text(in.line())));
             case 'Q' -> push(new PersistentId(pop()));
-            case 0x98 -> top();
             default -> {
                 return false;
             }
@@ -226,8 +247,10 @@ public final class PickleMachine {
 
     private Call call(PickleValue callable, PickleValue arguments) {
         Call call = new Call(callable, arguments);
-        if (callable instanceof Global global) {
+        if (callable instanceof Global global && !ATTRIBUTE.contains(global.path())) {
             calls.putIfAbsent(global, call);
+        } else if (indirect.size() < MAX_INDIRECT && (callable instanceof Global || called.add(callable))) {
+            indirect.add(call);
         }
         return call;
     }
@@ -241,9 +264,19 @@ public final class PickleMachine {
 
     private void append(List<PickleValue> items) {
         switch (top()) {
-            case Sequence sequence -> sequence.items().addAll(items);
+            case Sequence sequence
+            when sequence.kind() == Sequence.Kind.LIST -> sequence.items().addAll(items);
             case Call call -> call.appended().addAll(items);
             default -> throw damaged("APPEND to a value that is no list");
+        }
+    }
+
+    private void add(List<PickleValue> items) {
+        switch (top()) {
+            case Sequence sequence
+            when sequence.kind() == Sequence.Kind.SET -> sequence.items().addAll(items);
+            case Call call -> call.appended().addAll(items);
+            default -> throw damaged("ADDITEMS to a value that is no set");
         }
     }
 
@@ -261,8 +294,8 @@ public final class PickleMachine {
         }
     }
 
-    private static Sequence sequence(List<PickleValue> items) {
-        Sequence sequence = new Sequence();
+    private static Sequence sequence(Sequence.Kind kind, List<PickleValue> items) {
+        Sequence sequence = new Sequence(kind);
         sequence.items().addAll(items);
         return sequence;
     }
@@ -361,13 +394,16 @@ public final class PickleMachine {
 
     private Fault refused(int opcode) {
         boolean extension = opcode == 0x82 || opcode == 0x83 || opcode == 0x84;
-        boolean buffer = opcode == 0x97;
+        boolean buffer = opcode == 0x97 || opcode == 0x98;
         return new Fault(
                 Code.K2203,
                 place + ": byte 0x" + Integer.toHexString(opcode) + " at offset " + (in.offset() - 1)
                         + (extension
                                 ? " is an EXT opcode"
-                                : buffer ? " is NEXT_BUFFER, for bytes outside the pickle" : " is no pickle opcode"),
+                                : buffer
+                                        ? (opcode == 0x97 ? " is NEXT_BUFFER" : " is READONLY_BUFFER")
+                                                + ", for bytes outside the pickle"
+                                        : " is no pickle opcode"),
                 extension || buffer ? "torch writes no such opcode" : "the file is damaged or is no pickle",
                 "copy the file again");
     }

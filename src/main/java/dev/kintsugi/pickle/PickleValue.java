@@ -100,7 +100,23 @@ public sealed interface PickleValue {
 
     /// A list, a set or a frozen set: what is appended to or added to.
     final class Sequence implements PickleValue {
+        /// Which of the three; what is added to the one is an error of the other.
+        public enum Kind {
+            LIST,
+            SET,
+            FROZEN_SET
+        }
+
+        private final Kind kind;
         private final List<PickleValue> items = new ArrayList<>();
+
+        public Sequence(Kind kind) {
+            this.kind = kind;
+        }
+
+        public Kind kind() {
+            return kind;
+        }
 
         public List<PickleValue> items() {
             return items;

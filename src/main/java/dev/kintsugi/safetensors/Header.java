@@ -44,12 +44,12 @@ record Header(
                         new InputStreamReader(new ByteArrayInputStream(json), StandardCharsets.UTF_8))) {
             return new Reading(parser, file, dataStart).header();
         } catch (JacksonException e) {
-            throw new Fault(
+            throw ForeignJson.fault(
                     Code.K2301,
-                    "the header is no valid JSON: " + e.getOriginalMessage(),
+                    "the header",
+                    e,
                     "the file is damaged, or was written by a program that does not follow the format",
-                    "copy it again",
-                    e);
+                    "copy it again");
         }
     }
 
@@ -74,6 +74,7 @@ record Header(
         private final Alike<TensorSpec> specs = new Alike<>();
         private final Map<String, String> metadata = new LinkedHashMap<>();
         private int unknown;
+        private boolean hasMetadata;
         private boolean nullMetadata;
 
         Reading(JsonParser parser, ByteSource file, long dataStart) {
@@ -87,9 +88,10 @@ record Header(
             while (parser.nextToken() != JsonToken.END_OBJECT) {
                 String name = encodable(parser.currentName());
                 if (name.equals("__metadata__")) {
-                    if (nullMetadata || !metadata.isEmpty()) {
+                    if (hasMetadata) {
                         throw twice(name);
                     }
+                    hasMetadata = true;
                     metadata();
                 } else {
                     tensors.add(Map.entry(name, tensor(name)));
@@ -170,7 +172,8 @@ record Header(
                 }
             }
             if (dtype == null || shape == null || offsets == null || offsets.length != 2) {
-                throw damaged(name + " lacks its dtype, shape or two data_offsets");
+                throw damaged(name + " lacks its "
+                        + (dtype == null ? "dtype" : shape == null ? "shape" : "data_offsets, which are two numbers"));
             }
             return checked(name, dtype, shape, offsets[0], offsets[1]);
         }
@@ -196,7 +199,8 @@ record Header(
                 product(dims);
                 bytes = spec.byteCount();
             } catch (ArithmeticException | IllegalArgumentException e) {
-                throw damaged(name + " has the shape " + Arrays.toString(dims));
+                throw damaged(name + " has the shape " + Arrays.toString(dims)
+                        + ", whose bytes cannot be counted in 63 bits");
             }
             if (begin < 0 || end < begin || end - begin != bytes) {
                 throw damaged(String.format(
@@ -255,8 +259,14 @@ record Header(
 
         private static void expect(@Nullable JsonToken token, JsonToken wanted, String where, String field) {
             if (token != wanted) {
-                throw damaged(where + (field.isEmpty() ? "" : "." + field) + " is no "
-                        + wanted.name().toLowerCase(Locale.ROOT).replace('_', ' '));
+                throw damaged(where
+                        + (field.isEmpty() ? "" : "." + field)
+                        + switch (wanted) {
+                            case START_OBJECT -> " is no object";
+                            case START_ARRAY -> " is no array";
+                            case VALUE_STRING -> " is no text";
+                            default -> " holds what is no whole number";
+                        });
             }
         }
     }

@@ -36,6 +36,8 @@ public record Tokens(
         Map<String, String> changed) {
     static final String TOKENIZER = "tokenizer.json";
     static final String CONFIG = "tokenizer_config.json";
+    private static final String WHY = "the file was cut short, or is something else";
+    private static final String NEXT = "copy it again, or give another directory with --sidecars DIR";
     private static final String VOCABULARY = "vocab.json";
     private static final String ADDED = "added_tokens.json";
 
@@ -90,12 +92,12 @@ public record Tokens(
         try (Reader text = other == null ? open(file) : new StringReader(other);
                 JsonParser parser = ForeignJson.factory().build().createParser(ObjectReadContext.empty(), text)) {
             if (parser.nextToken() != JsonToken.START_OBJECT) {
-                throw damaged(file, "it is no JSON object", new IllegalArgumentException("no object"));
+                throw new Fault(Code.K2305, file + ": no JSON object", WHY, NEXT);
             }
             reader.accept(parser);
             return true;
         } catch (JacksonException e) {
-            throw damaged(file, e.getOriginalMessage(), e);
+            throw ForeignJson.fault(Code.K2305, file.toString(), e, WHY, NEXT);
         } catch (IOException e) {
             throw unreadable(file, e);
         }
@@ -124,14 +126,5 @@ public record Tokens(
                 "the system says: " + e.getMessage(),
                 "check the path and its permissions",
                 e);
-    }
-
-    private static Fault damaged(Path file, String why, Exception cause) {
-        return new Fault(
-                Code.K2305,
-                file + ": no usable JSON: " + why,
-                "the file was cut short, or is something else",
-                "copy it again, or give another directory with --sidecars DIR",
-                cause);
     }
 }

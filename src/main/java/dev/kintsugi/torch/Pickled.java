@@ -34,7 +34,7 @@ public final class Pickled {
             case Sequence sequence -> sequence.items();
             case Call call
             when call.path().equals("torch.Size") && call.arguments() instanceof Tuple arguments ->
-                items(first(arguments, role), role);
+                sizes(first(arguments, role), role);
             case None n -> throw unexpected(value, role);
             case Bool b -> throw unexpected(value, role);
             case Int i -> throw unexpected(value, role);
@@ -46,6 +46,14 @@ public final class Pickled {
             case Dict d -> throw unexpected(value, role);
             case Call c -> throw unexpected(value, role);
         };
+    }
+
+    /// What a `torch.Size` is made of. Not another one: each may hold the next without end.
+    private static List<PickleValue> sizes(PickleValue value, String role) {
+        if (value instanceof Tuple || value instanceof Sequence) {
+            return items(value, role);
+        }
+        throw unexpected(value, role);
     }
 
     private static PickleValue first(Tuple tuple, String role) {
@@ -144,14 +152,14 @@ public final class Pickled {
     /// The fields in `state`: a dict, or a pair whose second or first part is one.
     public static Dict fields(PickleValue state, String role) {
         if (state instanceof Dict dict) {
-            return dict;
+            return unrepeated(dict);
         }
         if (state instanceof Tuple pair && pair.items().size() == 2) {
             if (pair.items().get(1) instanceof Dict slots && slots.size() > 0) {
-                return slots;
+                return unrepeated(slots);
             }
             if (pair.items().get(0) instanceof Dict dict) {
-                return dict;
+                return unrepeated(dict);
             }
             if (pair.items().get(1) instanceof Dict slots) {
                 return slots;
@@ -182,13 +190,28 @@ public final class Pickled {
     }
 
     /// The entries of `value` if it is a dict or an `OrderedDict`.
+    ///
+    /// **Errors.** [Fault] `K4013` where it sets a name twice, `K2204` for an `OrderedDict` that is made of
+    /// something, which Python 3 never writes.
     public static Optional<Dict> dict(PickleValue value) {
         if (value instanceof Dict dict) {
-            return Optional.of(dict);
+            return Optional.of(unrepeated(dict));
         }
-        return value instanceof Call call && call.path().equals("collections.OrderedDict")
-                ? Optional.of(call.items())
-                : Optional.empty();
+        if (!(value instanceof Call call) || !call.path().equals("collections.OrderedDict")) {
+            return Optional.empty();
+        }
+        List<PickleValue> arguments = arguments(call);
+        if (!arguments.isEmpty()) {
+            throw fault("an OrderedDict made of " + describe(arguments.getFirst()));
+        }
+        return Optional.of(unrepeated(call.items()));
+    }
+
+    private static Dict unrepeated(Dict dict) {
+        if (!dict.repeated().isEmpty()) {
+            throw twice(dict.repeated());
+        }
+        return dict;
     }
 
     public static Call call(PickleValue value, String role) {
@@ -203,7 +226,7 @@ public final class Pickled {
     }
 
     /// A dict in which `names` are set twice: Python would keep the later of them and say nothing.
-    public static Fault twice(Set<String> names) {
+    static Fault twice(Set<String> names) {
         return new Fault(
                 Code.K4013,
                 "a dict sets " + names.iterator().next() + " twice"
@@ -225,10 +248,12 @@ public final class Pickled {
         List<PickleValue> arguments =
                 call.arguments() instanceof Tuple tuple ? tuple.items() : List.of(call.arguments());
         String listed = arguments.stream().limit(4).map(Pickled::describe).collect(Collectors.joining(", "));
-        return shortened(call.path()) + "(" + listed + (arguments.size() > 4 ? ", …" : "") + ")";
+        String callable =
+                call.callable() instanceof Global ? shortened(call.path()) : '<' + describe(call.callable()) + '>';
+        return callable + "(" + listed + (arguments.size() > 4 ? ", …" : "") + ")";
     }
 
-    private static String shortened(String text) {
+    static String shortened(String text) {
         return text.length() > 60 ? text.substring(0, 60) + "…" : text;
     }
 

@@ -53,7 +53,8 @@ final class ShardOrder {
             PickleValue.Call entry = Pickled.call(value, "an entry of a shard order");
             List<Integer> meshDims =
                     Pickled.items(Pickled.argument(entry, 1), "the mesh dims of a shard order").stream()
-                            .map(dim -> Math.toIntExact(Pickled.number(dim, "a mesh dim of a shard order")))
+                            .map(dim -> Math.clamp(
+                                    Pickled.number(dim, "a mesh dim of a shard order"), -1, Integer.MAX_VALUE))
                             .toList();
             for (int i = 0; i < meshDims.size(); i++) {
                 int meshDim = meshDims.get(i);

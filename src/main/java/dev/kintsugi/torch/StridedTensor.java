@@ -55,6 +55,18 @@ public final class StridedTensor implements Tensor {
         return denseFrom == 0;
     }
 
+    /// Whether elements must lie over one another, being more than there are places between the first and the last.
+    public boolean overlaps() {
+        if (isDense() || spec.elementCount() == 0) {
+            return false;
+        }
+        long places = 1;
+        for (int dim = 0; dim < strides.ndim(); dim++) {
+            places = Math.addExact(places, Math.multiplyExact(spec.shape().dim(dim) - 1, strides.dim(dim)));
+        }
+        return places < spec.elementCount();
+    }
+
     /// Another view over the same elements: `shape` and `strides` from element `first` of this one on.
     ///
     /// **Errors.** [IllegalArgumentException] if this one is not dense, [IndexOutOfBoundsException] if the view
@@ -79,7 +91,10 @@ public final class StridedTensor implements Tensor {
     public void read(long from, long count, MemorySegment target) {
         Objects.checkFromIndexSize(from, count, spec.elementCount());
         int ndim = spec.shape().ndim();
-        if (runLength == 1 && ndim > 1 && strides.dim(ndim - 2) == 1) {
+        if (runLength == 1
+                && ndim > 1
+                && strides.dim(ndim - 2) == 1
+                && count >= spec.shape().dim(ndim - 1)) {
             readTransposed(from, count, target);
             return;
         }

@@ -64,6 +64,14 @@ public final class TorchFile {
         }
         String name = pickles.getFirst();
         String folder = name.substring(0, name.length() - PICKLE.length());
+        String first = archive.records().firstEntry().getKey();
+        if (!first.startsWith(folder)) {
+            throw new Fault(
+                    Code.K2102,
+                    place + ": its first record is " + first + ", its pickle " + name,
+                    "torch looks for the pickle in the folder of the first record",
+                    "check that this is a file of torch.save");
+        }
         if (archive.find(folder + "constants.pkl").isPresent()) {
             throw new Fault(
                     Code.K4012,
@@ -76,7 +84,8 @@ public final class TorchFile {
 
     /// Why `source` is no zip archive, as far as its first bytes tell.
     private static Fault notTorch(String place, ByteSource source) {
-        String start = new String(source.bytes(0, (int) Math.min(64, source.byteCount())), StandardCharsets.ISO_8859_1);
+        String start =
+                new String(source.bytes(0, (int) Math.min(512, source.byteCount())), StandardCharsets.ISO_8859_1);
         String what;
         String next = "copy the file again";
         if (source.byteCount() == 0) {
@@ -94,6 +103,10 @@ public final class TorchFile {
                     place + ": a file of torch.save in the format before torch 1.6",
                     "it is no zip archive but a row of pickles",
                     "save it again with a newer torch");
+        } else if (start.startsWith("ustar", 257)) {
+            return container(place, "a TAR archive", "torch before 0.1.10 saved so, and so are checkpoints packed");
+        } else if (start.startsWith("\u001f\u008b")) {
+            return container(place, "compressed with gzip", "torch does not compress what it saves");
         } else {
             what = "is no zip archive, so no file of torch.save";
         }
@@ -104,6 +117,10 @@ public final class TorchFile {
                 next);
     }
 
+    private static Fault container(String place, String what, String why) {
+        return new Fault(Code.K4012, place + ": " + what + ", no file of torch.save", why, "unpack it first");
+    }
+
     private PickleMachine.Result readPickle() {
         find("byteorder").ifPresent(record -> {
             ByteSource bytes = archive.open(record);
@@ -111,7 +128,7 @@ public final class TorchFile {
             if (!order.equals("little")) {
                 throw new Fault(
                         Code.K4012,
-                        place + ": byte order " + order,
+                        place + ": byte order \"" + order + '"',
                         "only little-endian files are read",
                         "save it again on a little-endian machine");
             }
@@ -133,7 +150,9 @@ public final class TorchFile {
                     "the file was damaged on the way, or changed after it was saved",
                     "copy the file again");
         }
-        return PickleMachine.readAll(place, bytes);
+        PickleMachine.Result result = PickleMachine.readAll(place, bytes);
+        Opaque.remark(result);
+        return result;
     }
 
     /// Whether the archive has checksums at all: torch writes numbers that are none after
@@ -167,10 +186,7 @@ public final class TorchFile {
 
     /// The calls in the pickle that torch writes for no tensor, as a person reads them. None was made.
     public List<String> opaqueCalls() {
-        return pickle.calls().stream()
-                .filter(call -> !KnownCalls.contains(call.path()))
-                .map(Pickled::describeCall)
-                .toList();
+        return Opaque.in(pickle);
     }
 
     public ZipArchive archive() {
@@ -182,15 +198,19 @@ public final class TorchFile {
         return place;
     }
 
-    /// The storage whose record is `data/<key>`.
-    Storage storage(String key) {
+    /// The record of the storage `key`, `data/<key>`.
+    ZipRecord storageRecord(String key) {
         String name = "data/" + key;
-        ZipRecord record = find(name)
+        return find(name)
                 .orElseThrow(() -> new Fault(
                         Code.K2102,
                         place + ": record " + name + " is missing",
                         "the file was cut short or put together from parts",
                         "copy the file again; check it with: verify"));
+    }
+
+    /// The storage that is `record`.
+    Storage storage(ZipRecord record) {
         return new Storage(path, record.name(), baseOffset + record.dataOffset(), archive.open(record));
     }
 }

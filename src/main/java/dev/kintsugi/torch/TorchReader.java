@@ -2,6 +2,7 @@ package dev.kintsugi.torch;
 
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
+import dev.kintsugi.fault.Limit;
 import dev.kintsugi.pickle.PickleValue;
 import dev.kintsugi.pickle.PickleValue.Call;
 import dev.kintsugi.pickle.PickleValue.Global;
@@ -12,6 +13,8 @@ import dev.kintsugi.tensor.DType;
 import dev.kintsugi.tensor.Region;
 import dev.kintsugi.tensor.Shape;
 import dev.kintsugi.tensor.TensorSpec;
+import dev.kintsugi.work.Job;
+import dev.kintsugi.zip.ZipRecord;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
@@ -42,12 +45,17 @@ public final class TorchReader {
     /// A parameter of a tensor subclass of a parameter is three.
     private static final int MAX_DEPTH = 32;
 
+    private static final Set<String> STORAGE_MODULES = Set.of("torch", "torch.storage");
+
     private final TorchFile file;
     private final DTensorSpecReader specReader;
     private final Alike<TensorSpec> kinds = new Alike<>();
     private final Alike<Shape> strides = new Alike<>();
     private int depth;
+    private long shards;
     private final Map<String, Storage> storages = new HashMap<>();
+    private final Map<String, StorageReference> references = new HashMap<>();
+    private final Map<Call, TorchValue> known = new IdentityHashMap<>();
     private final Map<PickleValue, DTensorSpecReader.Spec> specs = new IdentityHashMap<>();
 
     /// A reader of `file`, which rank `rank` of the job wrote, where that is known.
@@ -58,14 +66,31 @@ public final class TorchReader {
 
     /// What `value` is. **Errors.** [Fault] if it claims to be a tensor and is not a sound one.
     public TorchValue read(PickleValue value) {
+        if (value instanceof Call call && known.get(call) instanceof TorchValue before) {
+            return before;
+        }
         if (depth == MAX_DEPTH) {
             throw Pickled.fault("a tensor wrapped in more than " + MAX_DEPTH + " others");
         }
         depth++;
         try {
-            return unwrap(value);
+            TorchValue read = unwrap(value);
+            if (value instanceof Call call) {
+                known.put(call, read);
+            }
+            return read;
         } finally {
             depth--;
+        }
+    }
+
+    /// What Python would do to a tensor once it is made: other values than those in the file.
+    private static void checkUntouched(Call call) {
+        if (!call.states().isEmpty()
+                || call.items().size() > 0
+                || !call.appended().isEmpty()) {
+            throw Pickled.fault("a tensor that is changed once it is made: "
+                    + (call.states().isEmpty() ? "its items are set" : "it is given a state"));
         }
     }
 
@@ -74,12 +99,15 @@ public final class TorchReader {
             return new TorchValue.Other(value);
         }
         if (REBUILD_TENSOR.contains(call.path())) {
+            checkUntouched(call);
             return new TorchValue.Plain(tensor(call));
         }
         if (REBUILD_PARAMETER.contains(call.path())) {
+            checkUntouched(call);
             return read(Pickled.argument(call, 0));
         }
         if (call.path().equals(REBUILD_FROM_TYPE)) {
+            checkUntouched(call);
             return rebuilt(call);
         }
         return new TorchValue.Other(value);
@@ -168,6 +196,11 @@ public final class TorchReader {
             var shard = Pickled.fields(Pickled.call(part, "a shard"));
             var box = Pickled.fields(Pickled.call(Pickled.require(shard, "a shard", "metadata"), "a shard's metadata"));
             regions.add(region(box));
+            shards++;
+            if ((shards & 0xfff) == 0) {
+                Job.checkCurrent();
+            }
+            Limit.TENSORS.check(shards, Code.K2202, () -> "the file holds more shards than allowed");
             if (!(read(Pickled.require(shard, "a shard", "tensor")) instanceof TorchValue.Plain plain)) {
                 throw Pickled.fault("a shard whose tensor is no plain tensor");
             }
@@ -229,8 +262,13 @@ public final class TorchReader {
         if (first < 0 || steps.ndim() != shape.ndim()) {
             throw Pickled.fault("a tensor " + shape + " with strides " + steps + " from element " + first);
         }
-        Storage storage = storages.computeIfAbsent(reference.key(), file::storage);
-        reference.checkSize(storage);
+        StorageReference before = references.putIfAbsent(reference.key(), reference);
+        if (before != null && !before.typed().equals(reference.typed())) {
+            throw Pickled.fault("storage " + reference.key() + " as " + before.kind() + " and as " + reference.kind());
+        }
+        ZipRecord record = file.storageRecord(reference.key());
+        reference.checkSize(record);
+        Storage storage = storages.computeIfAbsent(reference.key(), key -> file.storage(record));
         TensorSpec spec = kinds.of(new TensorSpec(dtype, shape));
         checkFits(spec, storage, first, steps);
         return new StridedTensor(spec, storage, first, steps);
@@ -239,6 +277,7 @@ public final class TorchReader {
     private void checkFits(TensorSpec spec, Storage storage, long first, Shape strides) {
         long needed;
         try {
+            spec.byteCount();
             long last = first;
             for (int dim = 0; dim < strides.ndim(); dim++) {
                 last = Math.addExact(
@@ -272,7 +311,7 @@ public final class TorchReader {
                 throw Pickled.unexpected(value, "a storage");
             }
             List<PickleValue> parts = Pickled.items(id.id(), "a storage's id");
-            if (parts.size() < 5 || parts.size() > 6) {
+            if (parts.size() != 5) {
                 throw Pickled.fault("a storage's id with " + parts.size() + " parts");
             }
             if (!(parts.get(1) instanceof Global type)) {
@@ -287,20 +326,24 @@ public final class TorchReader {
             if (count < 0) {
                 throw Pickled.fault("a storage of the negative count " + count);
             }
-            return new StorageReference(storageDtype(type.name()), key, count);
+            return new StorageReference(storageDtype(type), key, count);
+        }
+
+        private String kind() {
+            return typed.map(DType::name).orElse("bytes without a dtype");
         }
 
         /// Checks that the record is as long as the id says.
-        void checkSize(Storage storage) {
+        void checkSize(ZipRecord record) {
             long width = typed.map(DType::byteWidth).orElse(1);
-            long held = storage.bytes().byteCount();
+            long held = record.byteCount();
             if (held % width != 0 || held / width != count) {
                 throw new Fault(
                         Code.K2103,
                         String.format(
                                 Locale.ROOT,
                                 "storage %s holds %,d bytes, its id says %,d elements of %d bytes",
-                                storage.record().substring(storage.record().lastIndexOf('/') + 1),
+                                key,
                                 held,
                                 count,
                                 width),
@@ -313,8 +356,8 @@ public final class TorchReader {
             return typed.orElseThrow(() -> Pickled.fault("an untyped storage under a tensor without dtype"));
         }
 
-        private static Optional<DType> storageDtype(String type) {
-            return switch (type) {
+        private static Optional<DType> storageDtype(Global type) {
+            return switch (STORAGE_MODULES.contains(type.module()) ? type.name() : "") {
                 case "DoubleStorage" -> Optional.of(DType.F64);
                 case "FloatStorage" -> Optional.of(DType.F32);
                 case "HalfStorage" -> Optional.of(DType.F16);
@@ -330,8 +373,8 @@ public final class TorchReader {
                 default ->
                     throw new Fault(
                             Code.K2205,
-                            "storage type " + type + " is not supported",
-                            "it holds quantised or complex elements",
+                            "storage type " + type.path() + " is not supported",
+                            "it is none of torch's, or holds quantised or complex elements",
                             "convert the tensor in the training job and save again");
             };
         }

@@ -4,9 +4,10 @@ import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fault.Limit;
 import dev.kintsugi.pickle.PickleValue;
-import dev.kintsugi.pickle.PickleValue.Call;
 import dev.kintsugi.pickle.PickleValue.Dict;
 import dev.kintsugi.pickle.PickleValue.Text;
+import dev.kintsugi.work.Job;
+import dev.kintsugi.work.Remark;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.OptionalInt;
@@ -17,33 +18,45 @@ import java.util.Set;
 ///
 /// A state dict under one of the keys `state_dict`, `model_state_dict`, `model` or `module` of the outer dict
 /// is found too; nested dicts are joined by dots.
-///
-/// `opaqueCalls` is what [TorchFile#opaqueCalls()] says.
-public record TorchStateDict(SequencedMap<String, TorchValue> values, List<String> opaqueCalls) {
+public record TorchStateDict(SequencedMap<String, TorchValue> values) {
     private static final List<String> WRAPPERS = List.of("state_dict", "model_state_dict", "model", "module");
 
     /// Reads the root of `file`, which rank `rank` wrote.
     ///
-    /// **Errors.** [dev.kintsugi.fault.Fault] `K2204` if the root is no dict, or a tensor in it is not sound.
+    /// **Errors.** [Fault] `K2204` if the root is no dict, or a tensor in it is not sound.
     public static TorchStateDict read(TorchFile file, OptionalInt rank) {
         Dict root = entries(file.root());
         TorchReader reader = new TorchReader(file, rank);
         Walk walk = new Walk(reader, new LinkedHashMap<>());
         walk.collect("", unwrap(reader, root));
-        return new TorchStateDict(walk.values, file.opaqueCalls());
+        return new TorchStateDict(walk.values);
     }
 
     private static Dict unwrap(TorchReader reader, Dict root) {
-        boolean tensors = root.values().stream().anyMatch(v -> !(reader.read(v) instanceof TorchValue.Other));
-        if (!tensors) {
-            for (String wrapper : WRAPPERS) {
-                PickleValue inner = root.get(wrapper).orElse(PickleValue.None.INSTANCE);
-                if (isDict(inner)) {
-                    return entries(inner);
-                }
+        for (int i = 0; i < root.size(); i++) {
+            if (!(read(reader, name(root.keys().get(i)), root.values().get(i)) instanceof TorchValue.Other)) {
+                return root;
+            }
+        }
+        for (String wrapper : WRAPPERS) {
+            PickleValue inner = root.get(wrapper).orElse(PickleValue.None.INSTANCE);
+            if (isDict(inner)) {
+                return entries(inner);
             }
         }
         return root;
+    }
+
+    private static TorchValue read(TorchReader reader, String name, PickleValue value) {
+        try {
+            return reader.read(value);
+        } catch (Fault fault) {
+            // That the file is another rank's is seen at its first tensor and is of all of them.
+            throw fault.code() == Code.K3002 ? fault : fault.at(name);
+        } catch (ArithmeticException e) {
+            throw Pickled.fault("a size or an offset that is larger than any file")
+                    .at(name);
+        }
     }
 
     /// One pass over nested dicts, which may hold themselves or one another many times over.
@@ -59,9 +72,7 @@ public record TorchStateDict(SequencedMap<String, TorchValue> values, List<Strin
         }
 
         void collect(String prefix, Dict dict) {
-            if (!dict.repeated().isEmpty()) {
-                throw Pickled.twice(dict.repeated());
-            }
+            Job.checkCurrent();
             depth++;
             Limit.DICT_DEPTH.check(depth, Code.K2202, () -> "the file holds dicts within dicts, or within themselves");
             for (int i = 0; i < dict.size(); i++) {
@@ -80,14 +91,15 @@ public record TorchStateDict(SequencedMap<String, TorchValue> values, List<Strin
         }
 
         private void put(String name, PickleValue value) {
-            TorchValue read;
-            try {
-                read = reader.read(value);
-            } catch (Fault e) {
-                throw e.at(name);
-            }
+            TorchValue read = read(reader, name, value);
             if (values.put(name, read) != null) {
                 throw Pickled.twice(Set.of(name));
+            }
+            if (read instanceof TorchValue.Plain plain && plain.tensor().overlaps()) {
+                Job.remark(Remark.OVERLAPPING_VIEW, name);
+            }
+            if ((values.size() & 0xfff) == 0) {
+                Job.checkCurrent();
             }
             Limit.TENSORS.check(values.size(), Code.K2202, () -> "the file holds more tensors than allowed");
         }
@@ -99,19 +111,12 @@ public record TorchStateDict(SequencedMap<String, TorchValue> values, List<Strin
 
     /// Whether `value` is a dict or an `OrderedDict`.
     public static boolean isDict(PickleValue value) {
-        return value instanceof Dict
-                || (value instanceof Call call && call.path().equals("collections.OrderedDict"));
+        return Pickled.dict(value).isPresent();
     }
 
-    /// The entries of a dict or an `OrderedDict`. **Errors.** [dev.kintsugi.fault.Fault] `K2204` for anything
-    /// else.
+    /// The entries of a dict or an `OrderedDict`. **Errors.** [Fault] `K2204` for anything else.
     public static Dict entries(PickleValue value) {
-        if (value instanceof Dict dict) {
-            return dict;
-        }
-        if (value instanceof Call call && call.path().equals("collections.OrderedDict")) {
-            return call.items();
-        }
-        throw Pickled.fault("the file holds " + Pickled.describe(value) + ", not a state dict");
+        return Pickled.dict(value)
+                .orElseThrow(() -> Pickled.fault("the file holds " + Pickled.describe(value) + ", not a state dict"));
     }
 }

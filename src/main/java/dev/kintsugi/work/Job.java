@@ -3,7 +3,11 @@ package dev.kintsugi.work;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
+import java.util.SortedSet;
+import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Supplier;
 
@@ -13,11 +17,14 @@ import java.util.function.Supplier;
 public final class Job {
     private static final ScopedValue<Job> CURRENT = ScopedValue.newInstance();
 
+    private static final int MAX_REMARKS = 4096;
+
     private final AtomicLong expected = new AtomicLong();
     private final AtomicLong done = new AtomicLong();
     private final int threads;
     private final AtomicLong diskWaitNanos = new AtomicLong();
     private final List<Part> parts = new ArrayList<>();
+    private final Map<Remark, SortedSet<String>> remarks = new EnumMap<>(Remark.class);
     private volatile boolean cancelled;
     private volatile String about = "";
 
@@ -106,6 +113,32 @@ public final class Job {
             CURRENT.get().check();
         } else if (Thread.currentThread().isInterrupted()) {
             throw interrupted();
+        }
+    }
+
+    /// Tells the job that this thread does something for, if it does, of something met on the way, from where no job is
+    /// handed down. Of more than a few thousand of a kind, those that come first in alphabetical order are kept.
+    public static void remark(Remark kind, String what) {
+        if (CURRENT.isBound()) {
+            CURRENT.get().keep(kind, what);
+        }
+    }
+
+    private void keep(Remark kind, String what) {
+        synchronized (remarks) {
+            SortedSet<String> kept = remarks.computeIfAbsent(kind, k -> new TreeSet<>());
+            kept.add(what);
+            if (kept.size() > MAX_REMARKS) {
+                kept.removeLast();
+            }
+        }
+    }
+
+    /// What was remarked of `kind` since this was last asked, in alphabetical order.
+    public List<String> takeRemarks(Remark kind) {
+        synchronized (remarks) {
+            SortedSet<String> kept = remarks.remove(kind);
+            return kept == null ? List.of() : List.copyOf(kept);
         }
     }
 

@@ -34,7 +34,13 @@ public final class ZipArchive {
     private static final int LOCAL_BYTES = 30;
     private static final int CENTRAL_BYTES = 46;
     private static final int MAX_COMMENT = 0xffff;
+    private static final int LOCATOR_BYTES = 20;
+    private static final int END64_BYTES = 56;
     private static final long MAX_DEFLATE_RATIO = 1032;
+
+    /// Encrypted, a patch, strongly encrypted, with masked headers.
+    private static final int REFUSED_FLAGS = 0x2061;
+
     private static final long UINT32 = 0xffffffffL;
 
     private final String place;
@@ -121,7 +127,7 @@ public final class ZipArchive {
         return new Fault(
                 Code.K2101,
                 place + ": " + what,
-                "the file was cut short, is still being written, or is not a torch file",
+                "the file was cut short, is still being written, or was not written by torch",
                 "copy the file again; check it with: verify");
     }
 
@@ -133,7 +139,11 @@ public final class ZipArchive {
     private static final class Reader {
         private final String place;
         private final ByteSource source;
+        private final List<Extent> extents = new ArrayList<>();
         private long directoryOffset;
+
+        /// Where an entry lies, from its local header to the end of its data.
+        private record Extent(String name, long begin, long end) {}
 
         Reader(String place, ByteSource source) {
             this.place = place;
@@ -144,28 +154,43 @@ public final class ZipArchive {
             if (source.byteCount() < END_BYTES) {
                 throw damaged(place, "holds " + source.byteCount() + " bytes, too few for a zip archive");
             }
-            long end = findEnd();
+            long end = checkEnd();
             ByteBuffer tail = buffer(source, end, END_BYTES);
-            int disk = tail.getShort(4) & 0xffff;
             long count = tail.getShort(10) & 0xffff;
+            long here = tail.getShort(8) & 0xffff;
             long directoryBytes = tail.getInt(12) & UINT32;
+            long disks = (tail.getShort(4) & 0xffff) | (tail.getShort(6) & 0xffff);
             directoryOffset = tail.getInt(16) & UINT32;
-            if (count == 0xffff || directoryBytes == UINT32 || directoryOffset == UINT32) {
+            long directoryEnd = end;
+            if (hasLocator(end)) {
                 ByteBuffer wide = end64(end);
-                disk = wide.getInt(16);
-                count = wide.getLong(32);
-                directoryBytes = wide.getLong(40);
-                directoryOffset = wide.getLong(48);
+                directoryEnd = end - LOCATOR_BYTES - END64_BYTES;
+                count = wide("entries", count, 0xffff, wide.getLong(32));
+                here = wide("entries on this disk", here, 0xffff, wide.getLong(24));
+                directoryBytes = wide("bytes of the directory", directoryBytes, UINT32, wide.getLong(40));
+                directoryOffset = wide("offset of the directory", directoryOffset, UINT32, wide.getLong(48));
+                disks |= wide.getInt(16) | wide.getInt(20);
+            } else if (count == 0xffff || directoryBytes == UINT32 || directoryOffset == UINT32) {
+                throw damaged(place, "the ZIP64 locator is missing");
             }
-            if (disk != 0) {
+            if (disks != 0 || here != count) {
                 throw new Fault(
                         Code.K2104,
                         place + ": a zip archive split over several disks",
                         "torch does not write such files",
                         "join the parts with a zip tool first");
             }
-            if (directoryOffset < 0 || directoryBytes < 0 || directoryOffset > end - directoryBytes) {
-                throw damaged(place, "the zip directory lies outside the file");
+            if (directoryOffset < 0 || directoryBytes < 0 || directoryOffset > directoryEnd - directoryBytes) {
+                throw damaged(
+                        place,
+                        "the zip directory lies outside the file: " + Long.toUnsignedString(directoryBytes)
+                                + " bytes from byte " + Long.toUnsignedString(directoryOffset));
+            }
+            if (directoryOffset + directoryBytes != directoryEnd) {
+                throw damaged(
+                        place,
+                        (directoryEnd - directoryOffset - directoryBytes)
+                                + " bytes lie between the zip directory and its end record");
             }
             String claim = "the zip directory claims " + Long.toUnsignedString(count) + " entries in " + directoryBytes
                     + " bytes";
@@ -177,30 +202,54 @@ public final class ZipArchive {
             return new ZipArchive(place, source, entries(buffer(source, directoryOffset, (int) directoryBytes), count));
         }
 
-        private long findEnd() {
+        /// Where the end record is: the last bytes of all. Readers differ in which they take where more follows.
+        private long checkEnd() {
             int span = (int) Math.min(source.byteCount(), END_BYTES + MAX_COMMENT);
             long start = source.byteCount() - span;
             ByteBuffer tail = buffer(source, start, span);
-            for (int at = span - END_BYTES; at >= 0; at--) {
-                if (tail.getInt(at) == END_SIGNATURE && (tail.getShort(at + 20) & 0xffff) == span - END_BYTES - at) {
-                    return start + at;
-                }
+            int at = span - END_BYTES;
+            while (at >= 0 && tail.getInt(at) != END_SIGNATURE) {
+                at--;
             }
-            throw damaged(place, "the zip archive has no end record in its last " + span + " bytes");
+            if (at < 0) {
+                throw damaged(place, "the zip archive has no end record in its last " + span + " bytes");
+            }
+            int behind = Math.max(span - END_BYTES - at, tail.getShort(at + 20) & 0xffff);
+            if (behind > 0) {
+                throw damaged(
+                        place,
+                        "the zip archive has its end record at byte " + (start + at)
+                                + ", and behind it a comment or junk of " + behind + " bytes");
+            }
+            return start + at;
         }
 
+        private boolean hasLocator(long end) {
+            return end >= LOCATOR_BYTES
+                    && buffer(source, end - LOCATOR_BYTES, 4).getInt() == END64_LOCATOR_SIGNATURE;
+        }
+
+        /// The ZIP64 end record, which other readers follow whenever there is a locator.
         private ByteBuffer end64(long end) {
-            if (end < 20) {
-                throw damaged(place, "the ZIP64 locator is missing");
-            }
-            ByteBuffer locator = buffer(source, end - 20, 20);
+            ByteBuffer locator = buffer(source, end - LOCATOR_BYTES, LOCATOR_BYTES);
             long offset = locator.getLong(8);
-            if (locator.getInt(0) != END64_LOCATOR_SIGNATURE || offset < 0 || offset > end - 20 - 56) {
+            if (offset != end - LOCATOR_BYTES - END64_BYTES || locator.getInt(4) != 0 || locator.getInt(16) > 1) {
                 throw damaged(place, "the ZIP64 locator is damaged");
             }
-            ByteBuffer wide = buffer(source, offset, 56);
-            if (wide.getInt(0) != END64_SIGNATURE) {
+            ByteBuffer wide = buffer(source, offset, END64_BYTES);
+            if (wide.getInt(0) != END64_SIGNATURE || wide.getLong(4) != END64_BYTES - 12) {
                 throw damaged(place, "the ZIP64 end record is damaged");
+            }
+            return wide;
+        }
+
+        /// The wide value of a field whose narrow one must be the same, or all ones.
+        private long wide(String field, long narrow, long unset, long wide) {
+            if (narrow != unset && narrow != wide) {
+                throw damaged(
+                        place,
+                        "the end records disagree on the " + field + ": " + narrow + ", and "
+                                + Long.toUnsignedString(wide) + " in ZIP64");
             }
             return wide;
         }
@@ -231,7 +280,16 @@ public final class ZipArchive {
             if (at != directory.limit()) {
                 throw damaged(place, "the zip directory holds more than the " + count + " entries it counts");
             }
-            checkOverlap(records);
+            checkExtents();
+            long inflated = 0;
+            for (ZipRecord record : records.values()) {
+                inflated += record.deflated() ? record.byteCount() : 0;
+                long sum = inflated;
+                Limit.INFLATED_BYTES.check(
+                        sum,
+                        Code.K2104,
+                        () -> place + ": entries up to " + record.name() + " are deflated and hold " + sum + " bytes");
+            }
             return Collections.unmodifiableSequencedMap(records);
         }
 
@@ -241,7 +299,7 @@ public final class ZipArchive {
             String name = new String(rawName, StandardCharsets.UTF_8);
             int flags = directory.getShort(at + 8);
             int method = directory.getShort(at + 10) & 0xffff;
-            if ((flags & 0x2061) != 0 || (method != 0 && method != 8)) {
+            if ((flags & REFUSED_FLAGS) != 0 || (method != 0 && method != 8)) {
                 throw new Fault(
                         Code.K2104,
                         place + ": entry " + name + " is encrypted, a patch, or compressed by method " + method,
@@ -251,7 +309,13 @@ public final class ZipArchive {
             long[] wide = wideFields(directory, at, at + CENTRAL_BYTES + nameBytes, extraBytes, name);
             long stored = wide[1];
             long dataOffset = dataOffset(wide, method, rawName, name);
-            if (stored < 0 || wide[0] < 0 || dataOffset > directoryOffset - stored) {
+            if (stored < 0 || wide[0] < 0) {
+                throw damaged(
+                        place,
+                        "entry " + name + " holds " + Long.toUnsignedString(stored) + " bytes of "
+                                + Long.toUnsignedString(wide[0]) + ", more than any file");
+            }
+            if (dataOffset > directoryOffset - stored) {
                 throw damaged(
                         place,
                         "entry " + name + " holds " + stored + " bytes from byte " + dataOffset
@@ -260,15 +324,10 @@ public final class ZipArchive {
             if (method == 8 && wide[0] / MAX_DEFLATE_RATIO > stored) {
                 throw damaged(place, "entry " + name + " claims to inflate " + stored + " bytes to " + wide[0]);
             }
-            if (method == 8) {
-                Limit.INFLATED_BYTES.check(
-                        wide[0],
-                        Code.K2104,
-                        () -> place + ": entry " + name + " is deflated and holds " + wide[0] + " bytes");
-            }
             if (method == 0 && stored != wide[0]) {
                 throw damaged(place, "entry " + name + " is stored, yet has two sizes: " + stored + ", " + wide[0]);
             }
+            extents.add(new Extent(name, wide[2], dataOffset + stored));
             return new ZipRecord(name, method == 8, directory.getInt(at + 16) & UINT32, stored, wide[0], dataOffset);
         }
 
@@ -301,7 +360,9 @@ public final class ZipArchive {
                 position = from + length;
             }
             if (fields[2] < 0) {
-                throw damaged(place, "entry " + name + " lies before the file");
+                throw damaged(
+                        place,
+                        "entry " + name + " lies at byte " + Long.toUnsignedString(fields[2]) + ", outside the file");
             }
             return fields;
         }
@@ -309,7 +370,7 @@ public final class ZipArchive {
         private long dataOffset(long[] wide, int method, byte[] rawName, String name) {
             long localOffset = wide[2];
             if (localOffset > source.byteCount() - LOCAL_BYTES) {
-                throw damaged(place, "entry " + name + " lies outside the file");
+                throw damaged(place, "entry " + name + " lies at byte " + localOffset + " of " + source.byteCount());
             }
             ByteBuffer local = buffer(source, localOffset, LOCAL_BYTES);
             int nameBytes = local.getShort(26) & 0xffff;
@@ -320,29 +381,33 @@ public final class ZipArchive {
                     || !Arrays.equals(source.bytes(localOffset + LOCAL_BYTES, nameBytes), rawName)) {
                 throw damaged(place, "the local header of entry " + name + " does not match the directory");
             }
-            if ((local.getShort(8) & 0xffff) != method
-                    || disagrees(local.getInt(18) & UINT32, wide[1])
-                    || disagrees(local.getInt(22) & UINT32, wide[0])) {
-                throw damaged(
-                        place, "the local header of entry " + name + " says another size or method than the directory");
-            }
+            agree(name, "method", local.getShort(8) & 0xffff, method, method);
+            agree(name, "way of encryption", local.getShort(6) & REFUSED_FLAGS, 0, 0);
+            agree(name, "stored size", local.getInt(18) & UINT32, wide[1], 0);
+            agree(name, "size", local.getInt(22) & UINT32, wide[0], 0);
             return localOffset + LOCAL_BYTES + nameBytes + extraBytes;
         }
 
         /// A size in a local header may be left to the directory (0, or all ones), but not be another.
-        private static boolean disagrees(long local, long central) {
-            return local != 0 && local != UINT32 && local != central;
+        private void agree(String name, String field, long local, long central, long unset) {
+            if (local != unset && local != UINT32 && local != central) {
+                throw damaged(
+                        place,
+                        "the local header of entry " + name + " says another " + field + " than the directory: " + local
+                                + ", not " + Long.toUnsignedString(central));
+            }
         }
 
-        private void checkOverlap(SequencedMap<String, ZipRecord> records) {
-            List<ZipRecord> sorted = new ArrayList<>(records.values());
-            sorted.sort(Comparator.comparingLong(ZipRecord::dataOffset));
-            for (int i = 1; i < sorted.size(); i++) {
-                ZipRecord before = sorted.get(i - 1);
-                ZipRecord after = sorted.get(i);
-                if (before.dataOffset() + before.compressedByteCount() > after.dataOffset()
-                        && before.compressedByteCount() > 0) {
-                    throw damaged(place, "entries " + before.name() + " and " + after.name() + " overlap");
+        private void checkExtents() {
+            List<Extent> sorted = new ArrayList<>(extents);
+            sorted.sort(Comparator.comparingLong(Extent::begin));
+            for (int i = 0; i < sorted.size(); i++) {
+                Extent entry = sorted.get(i);
+                if (i == 0 && entry.begin() > 0) {
+                    throw damaged(place, entry.begin() + " bytes lie before the first entry, " + entry.name());
+                }
+                if (i > 0 && sorted.get(i - 1).end() > entry.begin()) {
+                    throw damaged(place, "entries " + sorted.get(i - 1).name() + " and " + entry.name() + " overlap");
                 }
             }
         }

@@ -25,6 +25,7 @@ import java.util.List;
 import java.util.function.IntUnaryOperator;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
+import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -77,6 +78,7 @@ class VerifyTest {
         assertEquals(verify, Verify.of(List.of(Golden.resource("fsdp")), new Job(4)));
     }
 
+    @DisplayName("Z-05 verify names the record and the tensors of one flipped bit")
     @Test
     void oneFlippedBitNamesTheRecordAndItsTensors() throws IOException {
         ZipRecord record = largestRecord();
@@ -93,6 +95,7 @@ class VerifyTest {
         assertTrue(finding.tensors().getFirst().startsWith("model."), finding.toString());
     }
 
+    @DisplayName("Z-06 checksums that are all wrong or all zero were not recorded")
     @Test
     void checksumsThatAreAllWrongOrAllZeroWereNotRecorded() throws IOException {
         FileVerdict zero = verdict(withChecksums(rank(), _ -> 0), "a.pt");

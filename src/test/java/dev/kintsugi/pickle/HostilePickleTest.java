@@ -1,5 +1,6 @@
 package dev.kintsugi.pickle;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertSame;
@@ -21,6 +22,7 @@ import dev.kintsugi.work.Job;
 import java.math.BigInteger;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -55,7 +57,10 @@ class HostilePickleTest {
     }
 
     private static List<Call> calls(PickleBytes bytes) {
-        return PickleMachine.readAll("p", bytes.stop()).calls();
+        PickleMachine.Result result = PickleMachine.readAll("p", bytes.stop());
+        List<Call> calls = new ArrayList<>(result.calls().values());
+        calls.addAll(result.indirect());
+        return calls;
     }
 
     @DisplayName("P-01 calls that would run a command are data")
@@ -113,13 +118,24 @@ class HostilePickleTest {
                         .raw(inner)
                         .op(0x85, 'R')));
         Tuple arguments = assertInstanceOf(Tuple.class, call.arguments());
-        assertInstanceOf(PickleValue.Bytes.class, arguments.items().getFirst());
+        assertArrayEquals(
+                inner,
+                assertInstanceOf(PickleValue.Bytes.class, arguments.items().getFirst())
+                        .value());
     }
 
     @DisplayName("P-05 text opcodes of protocol 0 read as in Python")
     @Test
     void textOpcodesReadAsInPython() {
-        assertEquals(new Text("a\nb'\u00e9\\q"), read("S'a\\nb\\'\\xe9\\q'\n.".getBytes(StandardCharsets.ISO_8859_1)));
+        assertEquals(
+                new Text("a\nb'\u00e9\\q"), read("S'a\\nb\\'\\xc3\\xa9\\q'\n.".getBytes(StandardCharsets.ISO_8859_1)));
+        byte[] utf8 = {(byte) 0xc3, (byte) 0xa9};
+        assertEquals(new Text("\u00e9"), read(PickleBytes.start().op('U', 2).raw(utf8)));
+        assertEquals(
+                new Text("\u00e9"), read(PickleBytes.start().op('T').int32(2).raw(utf8)));
+        assertEquals(Int.of(0), read(PickleBytes.start().ascii("I0\n")));
+        assertEquals(Int.of(-12), read(PickleBytes.start().ascii("I-12\r\n")));
+        assertEquals(Int.of(0), read(PickleBytes.start().ascii("L00L\n")));
         assertEquals(new Text("\u20ac\\\\u20ac"), read("V\\u20ac\\\\u20ac\n.".getBytes(StandardCharsets.ISO_8859_1)));
         assertEquals(new PickleValue.Real(1.5), read(PickleBytes.start().ascii("F1.5\r\n")));
         assertEquals(
@@ -259,6 +275,14 @@ class HostilePickleTest {
         refused(Code.K2201, PickleBytes.proto2().op(')', 'N', 'a'));
         refused(Code.K2201, PickleBytes.proto2().op('}', '(', 'N', 'u'));
         refused(Code.K2201, PickleBytes.proto2().global("a", "b").op('(', 'N', 'e'));
+        assertTrue(refused(Code.K2201, PickleBytes.proto2().op(0x8f, 'N', 'a'))
+                .what()
+                .endsWith("APPEND to a value that is no list"));
+        refused(Code.K2201, PickleBytes.proto2().op(0x8f, '(', 'N', 'e'));
+        assertTrue(refused(Code.K2201, PickleBytes.proto2().op(']', '(', 'N', 0x90))
+                .what()
+                .endsWith("ADDITEMS to a value that is no set"));
+        refused(Code.K2201, PickleBytes.proto2().op('(', 0x91, '(', 'N', 0x90));
     }
 
     @DisplayName("P-18 lengths beyond the file are refused before anything is allocated")
@@ -267,6 +291,9 @@ class HostilePickleTest {
         for (int opcode : new int[] {'X', 'B', 'T'}) {
             refused(Code.K2201, PickleBytes.proto2().op(opcode).int32(Integer.MAX_VALUE));
             refused(Code.K2201, PickleBytes.proto2().op(opcode).int32(-1));
+        }
+        for (int opcode : new int[] {0x8c, 'U', 'C', 0x8a}) {
+            refused(Code.K2201, PickleBytes.proto2().op(opcode, 200, 'x'));
         }
         for (int opcode : new int[] {0x8d, 0x8e, 0x96}) {
             refused(Code.K2201, PickleBytes.proto2().op(opcode).int64(Long.MAX_VALUE));
@@ -310,7 +337,11 @@ class HostilePickleTest {
     void outOfBandBuffersAreRefused() {
         Fault fault = refused(Code.K2203, PickleBytes.start().op(0x80, 5, 0x97));
         assertTrue(fault.what().contains("NEXT_BUFFER"), fault.what());
-        refused(Code.K2201, PickleBytes.start().op(0x80, 5, 0x98));
+        for (PickleBytes bytes : List.of(
+                PickleBytes.start().op(0x80, 5, 0x98), PickleBytes.start().op(0x80, 5, 'N', 0x98))) {
+            Fault readOnly = refused(Code.K2203, bytes);
+            assertTrue(readOnly.what().contains("READONLY_BUFFER"), readOnly.what());
+        }
     }
 
     private static byte[] good() {
@@ -379,10 +410,14 @@ class HostilePickleTest {
     @Test
     void underflowsAreRefused() {
         for (int opcode : new int[] {
-            '0', '1', '2', 0x85, 0x86, 0x87, 't', 'l', 'd', 'a', 'e', 's', 'u', 'R', 'b', 'Q', 'q', 0x81, 0x92, 0x93,
-            0x94, 0x90, 0x91, '.'
+            '0', '1', '2', 0x85, 0x86, 0x87, 't', 'l', 'd', 'a', 'e', 's', 'u', 'R', 'b', 'Q', 'q', 'o', 0x81, 0x92,
+            0x93, 0x94, 0x90, 0x91, '.'
         }) {
             refused(Code.K2201, PickleBytes.start().op(opcode, 0));
+        }
+        refused(Code.K2201, PickleBytes.start().ascii("ia\nb\n"));
+        for (int opcode : new int[] {'s', 'R', 'b', 'a', 0x86, 0x92, 0x93}) {
+            refused(Code.K2201, PickleBytes.start().op('}', 'N', 'N', '(', opcode));
         }
         refused(Code.K2201, PickleBytes.start().op('N', '(', 0x85));
     }

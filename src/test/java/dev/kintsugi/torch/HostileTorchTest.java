@@ -19,7 +19,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import java.util.OptionalInt;
+import java.util.Set;
+import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.DisplayName;
 import org.junit.jupiter.api.Test;
@@ -38,6 +41,10 @@ class HostileTorchTest {
     Path scratch;
 
     private void read(byte[] bytes, Consumer<TorchStateDict> check) {
+        read(bytes, (dict, file) -> check.accept(dict));
+    }
+
+    private void read(byte[] bytes, BiConsumer<TorchStateDict, TorchFile> check) {
         Path path = scratch.resolve("f.pt");
         try {
             Files.write(path, bytes);
@@ -45,7 +52,8 @@ class HostileTorchTest {
             throw new IllegalStateException(e);
         }
         try (MappedFile file = MappedFile.open(path)) {
-            check.accept(TorchStateDict.read(TorchFile.open(file), OptionalInt.empty()));
+            TorchFile opened = TorchFile.open(file);
+            check.accept(TorchStateDict.read(opened, OptionalInt.empty()), opened);
         }
     }
 
@@ -72,8 +80,8 @@ class HostileTorchTest {
                 .call(module, name, "touch x")
                 .op('s');
         byte[] bytes = ZipBytes.torch(pickle.text("w").vector("0", 4).op('s').stop(), "0", FOUR);
-        read(bytes, dict -> {
-            assertEquals(List.of(module + "." + name + "(\"touch x\")"), dict.opaqueCalls());
+        read(bytes, (dict, file) -> {
+            assertEquals(List.of(module + "." + name + "(\"touch x\")"), file.opaqueCalls());
             assertInstanceOf(TorchValue.Other.class, dict.values().get("evil"));
             TorchValue.Plain tensor =
                     assertInstanceOf(TorchValue.Plain.class, dict.values().get("w"));
@@ -85,8 +93,8 @@ class HostileTorchTest {
     @ParameterizedTest
     @CsvSource({"torch,load", "torch.hub,load", "torch.storage,_load_from_bytes"})
     void aLoadWithinTheLoadIsAnOpaqueCall(String module, String name) {
-        read(single(p -> p.call(module, name, "x")), dict -> {
-            assertEquals(1, dict.opaqueCalls().size());
+        read(single(p -> p.call(module, name, "x")), (dict, file) -> {
+            assertEquals(List.of(module + "." + name + "(\"x\")"), file.opaqueCalls());
             assertInstanceOf(TorchValue.Other.class, dict.values().get("w"));
         });
     }
@@ -96,7 +104,7 @@ class HostileTorchTest {
     void aCallWhoseResultIsThrownAwayIsNamed() {
         byte[] bytes = single(
                 p -> p.op('(').global("posix", "system").text("id").op('o', '0').vector("0", 4));
-        read(bytes, dict -> assertEquals(List.of("posix.system(\"id\")"), dict.opaqueCalls()));
+        read(bytes, (dict, file) -> assertEquals(List.of("posix.system(\"id\")"), file.opaqueCalls()));
     }
 
     @DisplayName("P-15 each field of a persistent id is checked")
@@ -284,9 +292,20 @@ class HostileTorchTest {
                 .add(ZipBytes.stored("m/code/__torch__.py", "import os".getBytes(StandardCharsets.UTF_8)))
                 .end();
         refused(Code.K4012, script);
-        refused(Code.K2003, new byte[] {0x1f, (byte) 0x8b, 8, 0});
+        byte[] gzip = {0x1f, (byte) 0x8b, 8, 0};
+        assertEquals(
+                "f.pt: compressed with gzip, no file of torch.save",
+                refused(Code.K4012, gzip).what());
+        byte[] tar = new byte[1024];
+        tar[0] = 'p';
+        System.arraycopy("ustar".getBytes(StandardCharsets.US_ASCII), 0, tar, 257, 5);
+        assertEquals(
+                "f.pt: a TAR archive, no file of torch.save",
+                refused(Code.K4012, tar).what());
+        assertTrue(refused(Code.K2003, new byte[1024])
+                .what()
+                .endsWith("begins with zeros: it was reserved but never written"));
         refused(Code.K2003, "\u0093NUMPY".getBytes(StandardCharsets.ISO_8859_1));
-        refused(Code.K2003, new byte[1024]);
         refused(Code.K2003, new byte[0]);
         refused(Code.K2003, PickleBytes.proto2().op('}').stop());
         refused(Code.K2204, ZipBytes.torch(PickleBytes.proto2().op('K', 1).stop()));
@@ -351,11 +370,21 @@ class HostileTorchTest {
     @DisplayName("Z-05 a data.pkl whose CRC is wrong is refused")
     @Test
     void aPickleWhoseCrcIsWrongIsRefused() {
-        ZipBytes.Entry pickle =
-                ZipBytes.stored("a/data.pkl", PickleBytes.proto2().op('}').stop());
-        pickle.crc ^= 1;
-        Fault fault = refused(Code.K2105, new ZipBytes().add(pickle).end());
-        assertTrue(fault.what().contains("a/data.pkl"), fault.what());
+        byte[] empty = PickleBytes.proto2().op('}').stop();
+        long crc = ZipBytes.stored("a/data.pkl", empty).crc;
+        String what = String.format(
+                Locale.ROOT, "the CRC-32 of record a/data.pkl is %08x, the archive says %08x", crc, crc ^ 1);
+        named(Code.K2105, what, new ZipBytes().add(wrong("a/data.pkl", empty)));
+        ZipBytes.Entry sound = ZipBytes.stored("a/version", new byte[] {'3'});
+        named(Code.K2105, what, new ZipBytes().add(wrong("a/data.pkl", empty)).add(sound));
+        ZipBytes none = new ZipBytes().add(wrong("a/data.pkl", empty)).add(wrong("a/version", new byte[] {'3'}));
+        read(none.end(), dict -> assertTrue(dict.values().isEmpty()));
+    }
+
+    private static ZipBytes.Entry wrong(String name, byte[] data) {
+        ZipBytes.Entry entry = ZipBytes.stored(name, data);
+        entry.crc ^= 1;
+        return entry;
     }
 
     @DisplayName("Z-06 a CRC of zero counts as not recorded")
@@ -371,23 +400,46 @@ class HostileTorchTest {
     @Test
     void otherFoldersAndOrdersHaveADefinedOutcome() {
         byte[] empty = PickleBytes.proto2().op('}').stop();
-        refused(
+        ZipBytes.Entry pickle = ZipBytes.stored("a/data.pkl", empty);
+        named(
+                Code.K2102,
+                "a zip archive with 2 records named data.pkl",
+                new ZipBytes().add(pickle).add(ZipBytes.stored("b/data.pkl", empty)));
+        named(
+                Code.K2102,
+                "a zip archive with 0 records named data.pkl",
+                new ZipBytes().add(ZipBytes.stored("a/other", empty)));
+        named(
+                Code.K2102,
+                "its first record is z/first, its pickle a/data.pkl",
+                new ZipBytes().add(ZipBytes.stored("z/first", empty)).add(ZipBytes.stored("a/data.pkl", empty)));
+        byte[] tensor =
+                PickleBytes.proto2().op('}').text("w").vector("0", 4).op('s').stop();
+        Fault elsewhere = refused(
                 Code.K2102,
                 new ZipBytes()
-                        .add(ZipBytes.stored("a/data.pkl", empty))
-                        .add(ZipBytes.stored("b/data.pkl", empty))
+                        .add(ZipBytes.stored("a/data.pkl", tensor))
+                        .add(ZipBytes.stored("b/data/0", FOUR))
                         .end());
-        refused(
-                Code.K2102,
-                new ZipBytes().add(ZipBytes.stored("a/other", empty)).end());
-        read(new ZipBytes().add(ZipBytes.stored("any name/data.pkl", empty)).end(), dict -> {});
-        for (String order : List.of("big", "LITTLE", "", "little little little")) {
-            byte[] bytes = new ZipBytes()
-                    .add(ZipBytes.stored("a/data.pkl", empty))
-                    .add(ZipBytes.stored("a/byteorder", order.getBytes(StandardCharsets.US_ASCII)))
-                    .end();
-            refused(Code.K4012, bytes);
+        assertEquals("w: f.pt: record data/0 is missing", elsewhere.what());
+        byte[] anyName = new ZipBytes()
+                .add(ZipBytes.stored("any name/data.pkl", tensor))
+                .add(ZipBytes.stored("any name/data/0", FOUR))
+                .end();
+        read(anyName, dict -> assertEquals(Set.of("w"), dict.values().keySet()));
+        for (String order : List.of("big", "LITTLE", "", "little\n", "little little little", "\u00ff")) {
+            String shown = order.equals("\u00ff") ? "\ufffd" : order.substring(0, Math.min(16, order.length()));
+            named(
+                    Code.K4012,
+                    "byte order \"" + shown + '"',
+                    new ZipBytes()
+                            .add(ZipBytes.stored("a/data.pkl", empty))
+                            .add(ZipBytes.stored("a/byteorder", order.getBytes(StandardCharsets.ISO_8859_1))));
         }
+    }
+
+    private void named(Code code, String what, ZipBytes zip) {
+        assertEquals("f.pt: " + what, refused(code, zip.end()).what());
     }
 
     @DisplayName("Z-12 a record may begin at any byte")
@@ -420,7 +472,7 @@ class HostileTorchTest {
                     "0",
                     new byte[bytes]);
             Fault fault = refused(Code.K2103, file);
-            assertTrue(fault.what().contains("storage 0 holds " + bytes + " bytes"), fault.what());
+            assertEquals("w: storage 0 holds " + bytes + " bytes, its id says 4 elements of 4 bytes", fault.what());
         }
     }
 }

@@ -13,9 +13,11 @@ import dev.kintsugi.tensor.DType;
 import dev.kintsugi.tensor.Region;
 import dev.kintsugi.tensor.Shape;
 import dev.kintsugi.tensor.TensorSpec;
+import dev.kintsugi.torch.Opaque;
 import dev.kintsugi.torch.Pickled;
 import dev.kintsugi.torch.TorchReader;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -52,7 +54,14 @@ public record DcpMetadata(
     /// One chunk: its box, and the bytes of `file` that are its own file of `torch.save`.
     public record StoredChunk(Region region, String file, long byteOffset, long byteCount) {}
 
-    private record Index(String name, Shape offset) {}
+    /// Comparable, so that a hash table of indexes made to collide stays fast.
+    private record Index(String name, Shape offset) implements Comparable<Index> {
+        @Override
+        public int compareTo(Index other) {
+            int names = name.compareTo(other.name);
+            return names == 0 ? Arrays.compare(offset.toArray(), other.offset.toArray()) : names;
+        }
+    }
 
     private record Stored(String file, long byteOffset, long byteCount) {}
 
@@ -67,7 +76,9 @@ public record DcpMetadata(
     /// nowhere.
     public static DcpMetadata read(String place, byte[] bytes) {
         try {
-            return read(PickleMachine.read(place, bytes));
+            PickleMachine.Result pickle = PickleMachine.readAll(place, bytes);
+            Opaque.remark(pickle);
+            return read(pickle.value());
         } catch (Fault fault) {
             throw fault.what().startsWith(place) ? fault : fault.at(place);
         }
@@ -81,9 +92,6 @@ public record DcpMetadata(
         Dict fields = Pickled.fields(call);
         Map<Index, Stored> stored = stored(dict(Pickled.require(fields, "the metadata", "storage_data")));
         Dict entries = dict(Pickled.require(fields, "the metadata", "state_dict_metadata"));
-        if (!entries.repeated().isEmpty()) {
-            throw Pickled.twice(entries.repeated());
-        }
         SequencedMap<String, Entry> tensors = new LinkedHashMap<>();
         List<String> objects = new ArrayList<>();
         Map<String, StoredChunk> places = new HashMap<>();
@@ -118,10 +126,9 @@ public record DcpMetadata(
     }
 
     private static Dict dict(PickleValue value) {
-        if (value instanceof Dict dict) {
-            return dict;
-        }
-        throw Pickled.fault("the metadata holds " + Pickled.describe(value) + " where a dict belongs");
+        return Pickled.dict(value)
+                .orElseThrow(
+                        () -> Pickled.fault("the metadata holds " + Pickled.describe(value) + " where a dict belongs"));
     }
 
     private static Map<Index, Stored> stored(Dict data) {
@@ -142,12 +149,15 @@ public record DcpMetadata(
                         "the checkpoint was written with compression or encryption extensions",
                         "save it again without them");
             }
-            stored.put(
+            Stored before = stored.put(
                     new Index(name, offset),
                     new Stored(
                             Pickled.text(Pickled.require(info, "a storage info", "relative_path"), "a file name"),
                             Pickled.number(Pickled.require(info, "a storage info", "offset"), "an offset"),
                             Pickled.number(Pickled.require(info, "a storage info", "length"), "a length")));
+            if (before != null) {
+                throw Pickled.fault("the metadata says twice where " + name + " from " + offset + " on is stored");
+            }
         }
         return stored;
     }

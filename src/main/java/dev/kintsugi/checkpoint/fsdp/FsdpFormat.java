@@ -5,7 +5,6 @@ import dev.kintsugi.checkpoint.CheckpointFormat;
 import dev.kintsugi.checkpoint.JoinedTensor;
 import dev.kintsugi.checkpoint.Layout;
 import dev.kintsugi.checkpoint.MappedFiles;
-import dev.kintsugi.checkpoint.OpaqueCalls;
 import dev.kintsugi.checkpoint.OpenOptions;
 import dev.kintsugi.checkpoint.OptimizerCheckpoint;
 import dev.kintsugi.checkpoint.Ranks;
@@ -39,9 +38,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.SequencedMap;
 import java.util.SortedMap;
-import java.util.SortedSet;
 import java.util.TreeMap;
-import java.util.TreeSet;
 import java.util.stream.Stream;
 
 /// Opens FSDP checkpoints.
@@ -104,7 +101,6 @@ public final class FsdpFormat implements CheckpointFormat {
         private final List<String> holes = new ArrayList<>();
         private final Map<String, Layout> holeLayouts = new LinkedHashMap<>();
         private final SortedMap<Integer, String> damaged = new TreeMap<>();
-        private final SortedSet<String> opaque = new TreeSet<>();
 
         Opening(List<Path> directories, RankFiles files, OpenOptions options, Job job, MappedFiles mapped) {
             this.directories = directories;
@@ -154,9 +150,6 @@ public final class FsdpFormat implements CheckpointFormat {
                 MappedFile file = mapped.open(path);
                 try {
                     TorchStateDict dict = TorchStateDict.read(TorchFile.open(file), OptionalInt.of(rank));
-                    synchronized (opaque) {
-                        opaque.addAll(dict.opaqueCalls());
-                    }
                     return Optional.of(new RankPart(rank, file, dict.values()));
                 } catch (Fault fault) {
                     throw fault.what().startsWith(file.name()) ? fault : fault.at(file.name());
@@ -228,7 +221,6 @@ public final class FsdpFormat implements CheckpointFormat {
                 notes.add(Note.information(
                         "fsdp_config.json is missing: world size " + files.worldSize() + " taken from the file names"));
             }
-            OpaqueCalls.note(opaque).ifPresent(notes::add);
             damaged.forEach((rank, what) -> notes.add(Note.information("rank " + rank + " cannot be read: " + what)));
             List<RankPart> byTime = parts.stream()
                     .sorted(Comparator.comparingLong((RankPart p) -> p.file().modifiedMillis()))

@@ -148,12 +148,12 @@ record RankFiles(
             throw new Fault(
                     Code.K5003, path + ": cannot be read", "the system says: " + e.getMessage(), "check the path", e);
         } catch (JacksonException e) {
-            throw new Fault(
+            throw ForeignJson.fault(
                     Code.K2305,
-                    path + ": no JSON: " + e.getOriginalMessage(),
+                    path.toString(),
+                    e,
                     "the job died while it saved",
-                    "remove the file: the world size is then taken from the names of the rank files",
-                    e);
+                    "remove the file: the world size is then taken from the names of the rank files");
         }
     }
 

@@ -67,7 +67,7 @@ final class DcpShards {
         try {
             return ForeignJson.tree(content.metadata().getOrDefault(INFO, "{}"));
         } catch (JacksonException e) {
-            throw damaged(file, "cannot be read", e.getOriginalMessage());
+            throw ForeignJson.fault(Code.K2301, file.name() + ": " + INFO, e, "the file is damaged", "copy it again");
         }
     }
 

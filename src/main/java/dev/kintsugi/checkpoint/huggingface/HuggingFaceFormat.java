@@ -124,13 +124,17 @@ public final class HuggingFaceFormat implements CheckpointFormat {
                 layouts.put(name, joined.layout());
             });
         }
+        StateDict state = StateDict.backedBy(tensors);
+        if (found.indexes.size() == 1 && !sharded) {
+            found.indexes.getFirst().sizeNote(state.byteCount()).ifPresent(notes::add);
+        }
         return new Checkpoint(
                 sharded ? "DCP safetensors" : "safetensors",
                 found.directories,
                 1,
                 Optional.empty(),
                 files,
-                StateDict.backedBy(tensors),
+                state,
                 layouts,
                 new LinkedHashMap<>(),
                 Sidecars.find(found.directories, options),

@@ -22,12 +22,8 @@ final class JsonFile {
             Limit.JSON_BYTES.checkSize(path, Code.K2305);
             return ForeignJson.tree(Files.readAllBytes(path));
         } catch (JacksonException e) {
-            throw new Fault(
-                    Code.K2305,
-                    path + ": " + e.getOriginalMessage(),
-                    "the file is damaged or was edited by hand",
-                    "copy it again",
-                    e);
+            throw ForeignJson.fault(
+                    Code.K2305, path.toString(), e, "the file is damaged or was edited by hand", "copy it again");
         } catch (IOException e) {
             throw new Fault(
                     Code.K5003,

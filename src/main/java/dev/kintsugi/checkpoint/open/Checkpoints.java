@@ -56,11 +56,12 @@ public final class Checkpoints {
     public static Checkpoint open(List<Path> paths, OpenOptions options, Job job) {
         Located located = locate(paths, options);
         try {
-            Checkpoint opened = located.format().open(located.paths(), options, job);
+            Checkpoint opened = job.doing(() -> located.format().open(located.paths(), options, job));
+            opened = opened.noting(Remarks.notes(job)).noting(ForeignCode.notes(opened.sidecars()));
             if (options.strict()) {
                 refuseBreaks(opened);
             }
-            return opened.noting(ForeignCode.notes(opened.sidecars()));
+            return opened;
         } catch (ArithmeticException e) {
             throw overflow(paths, e);
         }

@@ -7,14 +7,12 @@ import dev.kintsugi.checkpoint.Joining;
 import dev.kintsugi.checkpoint.Joining.PieceSource;
 import dev.kintsugi.checkpoint.Layout;
 import dev.kintsugi.checkpoint.MappedFiles;
-import dev.kintsugi.checkpoint.OpaqueCalls;
 import dev.kintsugi.checkpoint.OpenOptions;
 import dev.kintsugi.checkpoint.ShardFile;
 import dev.kintsugi.checkpoint.Sidecars;
 import dev.kintsugi.checkpoint.WeightIndex;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
-import dev.kintsugi.fault.Note;
 import dev.kintsugi.io.MappedFile;
 import dev.kintsugi.tensor.Region;
 import dev.kintsugi.tensor.StateDict;
@@ -38,8 +36,6 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.SequencedMap;
 import java.util.Set;
-import java.util.SortedSet;
-import java.util.concurrent.ConcurrentSkipListSet;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
@@ -112,10 +108,8 @@ public final class TorchBinFormat implements CheckpointFormat {
                 files.addAll(parts(path));
             }
         }
-        SortedSet<String> opaque = new ConcurrentSkipListSet<>();
-        List<SequencedMap<String, JoinedTensor>> read = Parallel.map(job, files, f -> readFile(mapped.open(f), opaque));
-        List<Note> notes = OpaqueCalls.note(opaque).map(List::of).orElse(List.of());
-        return assemble(directories, files, read, index, options, notes, mapped);
+        List<SequencedMap<String, JoinedTensor>> read = Parallel.map(job, files, f -> readFile(mapped.open(f)));
+        return assemble(directories, files, read, index, options, mapped);
     }
 
     private static Checkpoint assemble(
@@ -124,7 +118,6 @@ public final class TorchBinFormat implements CheckpointFormat {
             List<SequencedMap<String, JoinedTensor>> read,
             Optional<WeightIndex> index,
             OpenOptions options,
-            List<Note> notes,
             MappedFiles mapped) {
         SequencedMap<String, Tensor> tensors = new LinkedHashMap<>();
         Map<String, Layout> layouts = new LinkedHashMap<>();
@@ -152,27 +145,27 @@ public final class TorchBinFormat implements CheckpointFormat {
             });
         }
         index.ifPresent(i -> i.check(held));
+        StateDict state = StateDict.of(tensors);
         return new Checkpoint(
                 "torch",
                 directories,
                 1,
                 Optional.empty(),
                 files,
-                StateDict.of(tensors),
+                state,
                 layouts,
                 new LinkedHashMap<>(),
                 Sidecars.find(directories, options),
-                notes,
+                index.flatMap(i -> i.sizeNote(state.byteCount())).map(List::of).orElse(List.of()),
                 List.of(),
                 Optional.empty(),
                 mapped);
     }
 
-    private static SequencedMap<String, JoinedTensor> readFile(MappedFile file, SortedSet<String> opaque) {
+    private static SequencedMap<String, JoinedTensor> readFile(MappedFile file) {
         try {
             SequencedMap<String, JoinedTensor> tensors = new LinkedHashMap<>();
             TorchStateDict dict = TorchStateDict.read(TorchFile.open(file), OptionalInt.empty());
-            opaque.addAll(dict.opaqueCalls());
             dict.values().forEach((name, value) -> {
                 switch (value) {
                     case TorchValue.Plain plain -> tensors.put(name, whole(name, file, plain.tensor()));

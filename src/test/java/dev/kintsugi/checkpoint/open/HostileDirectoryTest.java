@@ -13,20 +13,24 @@ import dev.kintsugi.TorchWriter;
 import dev.kintsugi.architecture.Config;
 import dev.kintsugi.checkpoint.Checkpoint;
 import dev.kintsugi.checkpoint.OpenOptions;
+import dev.kintsugi.checkpoint.WeightIndex;
 import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fault.Limit;
+import dev.kintsugi.fault.Note;
 import dev.kintsugi.tensor.DType;
 import dev.kintsugi.tensor.Tensor;
 import dev.kintsugi.work.Job;
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.io.Writer;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import org.junit.jupiter.api.DisplayName;
@@ -86,7 +90,10 @@ class HostileDirectoryTest {
             })
     void anIndexThatNamesOtherPlacesIsRefused(String file) throws IOException {
         index(Map.of("w", file));
-        refused(Code.K2304, scratch);
+        String shown = file.replace("\\u0000", "\u0000").replace("\\n", "\n").replace("\\\\", "\\");
+        assertEquals(
+                scratch.resolve(INDEX) + ": w lies in \"" + shown + '"',
+                refused(Code.K2304, scratch).what());
     }
 
     @DisplayName("I-02 weights that are links are followed, for only their tensors are read")
@@ -140,17 +147,46 @@ class HostileDirectoryTest {
         try (Checkpoint checkpoint = open(scratch)) {
             assertEquals(6, checkpoint.tensors().byteCount());
         }
+        String index = scratch.resolve(INDEX) + ": ";
         index(Map.of("u", "a.safetensors", "w", "b.safetensors"));
-        assertTrue(refused(Code.K2304, scratch).what().contains("v"));
+        damaged(Code.K2304, index + "a.safetensors holds v, which the index puts in no file");
         index(Map.of("u", "a.safetensors", "v", "b.safetensors", "w", "b.safetensors"));
-        assertTrue(refused(Code.K2304, scratch).what().contains("v"));
+        damaged(Code.K2304, index + "a.safetensors holds v, which the index puts in b.safetensors");
         index(Map.of("u", "a.safetensors", "v", "a.safetensors", "w", "b.safetensors", "x", "b.safetensors"));
-        assertTrue(refused(Code.K2304, scratch).what().contains("x"));
+        damaged(Code.K2304, index + "x is not in b.safetensors");
         index(Map.of("u", "a.safetensors", "v", "a.safetensors", "w", "c.safetensors"));
-        assertTrue(refused(Code.K3001, scratch).what().contains("c.safetensors"));
+        damaged(Code.K3001, scratch.resolve("c.safetensors") + " is missing, though " + INDEX + " names it");
         shard("b.safetensors", "w", "u");
         index(Map.of("u", "a.safetensors", "v", "a.safetensors", "w", "b.safetensors"));
-        refused(Code.K4013, scratch);
+        damaged(Code.K4013, "b.safetensors: u is in another file too");
+    }
+
+    private void damaged(Code code, String what) {
+        assertEquals(what, refused(code, scratch).what());
+    }
+
+    @DisplayName("I-04 a total_size that is not that of the tensors is told, and nothing depends on it")
+    @Test
+    void anotherTotalSizeIsTold() throws IOException {
+        shard("a.safetensors", "u", "v");
+        for (long size : new long[] {4, 3, -1, Long.MAX_VALUE}) {
+            Files.writeString(
+                    scratch.resolve(INDEX),
+                    "{\"metadata\":{\"x\":[{}],\"total_size\":" + size
+                            + "},\"weight_map\":{\"u\":\"a.safetensors\",\"v\":\"a.safetensors\"}}");
+            try (Checkpoint checkpoint = open(scratch)) {
+                List<String> told = checkpoint.notes().stream()
+                        .map(Note::text)
+                        .filter(t -> t.contains("bytes"))
+                        .toList();
+                String said = String.format(Locale.ROOT, "%,d", size);
+                assertEquals(
+                        size == 4
+                                ? List.of()
+                                : List.of(INDEX + " says that the tensors have " + said + " bytes, they have 4"),
+                        told);
+            }
+        }
     }
 
     @DisplayName("I-05 limits: an index has a largest size, a depth of 32, and no key twice")
@@ -163,24 +199,64 @@ class HostileDirectoryTest {
         try (RandomAccessFile file = new RandomAccessFile(index.toFile(), "rw")) {
             file.setLength(Limit.INDEX_BYTES.value() + 1);
         }
-        assertTrue(refused(Code.K2304, scratch).what().contains("the limit is"));
+        damaged(Code.K2304, index + " has 100000001 bytes, the limit is 100000000");
         Files.writeString(index, good + " ".repeat((int) Limit.INDEX_BYTES.value() - good.length()));
         open(scratch).close();
         Files.writeString(index, "{\"weight_map\":{\"w\":\"a.safetensors\",\"w\":\"b.safetensors\"}}");
-        refused(Code.K2304, scratch);
+        damaged(Code.K2304, index + ": w is there twice");
+        String map = good.substring(1, good.length() - 1);
+        Files.writeString(index, "{" + map + "," + map + "}");
+        damaged(Code.K2304, index + ": weight_map is there twice");
+        Files.writeString(index, "{\"metadata\":{}," + map + ",\"metadata\":{}}");
+        damaged(Code.K2304, index + ": metadata is there twice");
+        Files.writeString(index, good + "{}");
+        damaged(Code.K2304, index + ": there is more text after the document");
         for (int depth : new int[] {31, 32, 100_000}) {
             Files.writeString(index, "{\"x\":" + "[".repeat(depth) + "]".repeat(depth) + "," + good.substring(1));
             if (depth == 31) {
                 open(scratch).close();
             } else {
-                refused(Code.K2304, scratch);
+                damaged(Code.K2304, index + ": objects and arrays lie deeper within one another, the limit is 32");
             }
         }
-        for (String text :
-                List.of("", "[]", "1", "{}", "{\"weight_map\":[]}", "{\"weight_map\":{\"w\":1}}", "\u0000")) {
+        for (String text : List.of("", "[]", "1", "{}", "{\"weight_map\":[]}", "{\"weight_map\":{}}")) {
             Files.writeString(index, text);
-            refused(Code.K2304, scratch);
+            damaged(Code.K2304, index + ": no weight_map");
         }
+        Files.writeString(index, "{\"weight_map\":{\"w\":1}}");
+        damaged(Code.K2304, index + ": w lies in 1");
+        for (String text : List.of("\u0000", "{\"weight_map\":{\"w\":\"a.safetensors\"", "{\"weight_map\"")) {
+            Files.writeString(index, text);
+            assertTrue(refused(Code.K2304, scratch).what().startsWith(index + ": no JSON: "));
+        }
+    }
+
+    @DisplayName("I-05 limits: an index of as many tensors as allowed, and one more")
+    @Test
+    void anIndexHasAMostOfTensors() throws IOException {
+        shard("a.safetensors", "u", "v");
+        index(Map.of("u", "a.safetensors", "v", "a.safetensors"));
+        Path index = scratch.resolve(INDEX);
+        Limit.during(Map.of(Limit.TENSORS, 2L), () -> WeightIndex.read(index));
+        Limit.during(Map.of(Limit.TENSORS, 1L), () -> {
+            Fault fault = assertThrows(Fault.class, () -> WeightIndex.read(index));
+            assertEquals(index + ": it lists more tensors than allowed, the limit is 1", fault.what());
+            return fault;
+        });
+    }
+
+    @DisplayName("I-05 five million entries are read")
+    @Test
+    void fiveMillionEntriesAreRead() throws IOException {
+        Path index = scratch.resolve(INDEX);
+        try (Writer writer = Files.newBufferedWriter(index)) {
+            writer.write("{\"weight_map\":{");
+            for (int i = 0; i < 5_000_000; i++) {
+                writer.write((i == 0 ? "\"" : ",\"") + Integer.toString(i, 36) + "\":\"b.s\"");
+            }
+            writer.write("}}");
+        }
+        damaged(Code.K3001, scratch.resolve("b.s") + " is missing, though " + INDEX + " names it");
     }
 
     @DisplayName("I-14 offsets beyond 2 and 4 GiB and elements beyond 2^31 are read where they are")
