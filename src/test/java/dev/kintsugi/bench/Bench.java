@@ -100,9 +100,13 @@ public final class Bench {
             case "start" -> start();
             case "merge" -> {
                 for (SampleModels.Sharding sharding : SampleModels.Sharding.values()) {
-                    merge(sharding.name().toLowerCase(java.util.Locale.ROOT), checkpoint(sharding));
+                    Path path = checkpoint(sharding);
+                    merge(sharding.name().toLowerCase(java.util.Locale.ROOT), path);
+                    discard(path);
                 }
-                merge("megatron", megatron());
+                Path path = megatron();
+                merge("megatron", path);
+                discard(path);
             }
             case "stats" -> compute("stats", List.of(model("a")), NUMPY_STATS);
             case "diff" -> compute("diff", List.of(model("a"), model("b")), NUMPY_DIFF);
@@ -129,6 +133,14 @@ public final class Bench {
             }
             case "kernels" -> Kernels.run().forEach(report::add);
             default -> throw new IllegalArgumentException(group);
+        }
+    }
+
+    /// Removes the data of a row where six of them would fill a disk.
+    private void discard(Path path) throws IOException {
+        if (gigabytes > 1) {
+            Files.deleteIfExists(SampleModels.complete(path));
+            Rows.delete(path);
         }
     }
 

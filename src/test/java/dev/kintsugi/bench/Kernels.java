@@ -227,6 +227,7 @@ public class Kernels {
             Collection<RunResult> results = new Runner(new OptionsBuilder()
                             .include(Kernels.class.getName())
                             .verbosity(VerboseMode.SILENT)
+                            .shouldFailOnError(true)
                             .build())
                     .run();
             return results.stream().map(Kernels::row).toList();
