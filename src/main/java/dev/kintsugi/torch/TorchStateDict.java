@@ -4,6 +4,7 @@ import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fault.Limit;
 import dev.kintsugi.pickle.PickleValue;
+import dev.kintsugi.pickle.PickleValue.Call;
 import dev.kintsugi.pickle.PickleValue.Dict;
 import dev.kintsugi.pickle.PickleValue.Text;
 import dev.kintsugi.work.Job;
@@ -114,9 +115,30 @@ public record TorchStateDict(SequencedMap<String, TorchValue> values) {
         return Pickled.dict(value).isPresent();
     }
 
-    /// The entries of a dict or an `OrderedDict`. **Errors.** [Fault] `K2204` for anything else.
+    /// The entries of a dict or an `OrderedDict`.
+    ///
+    /// **Errors.** [Fault] `K4012` for a whole module, `K2204` for anything else.
     public static Dict entries(PickleValue value) {
-        return Pickled.dict(value)
-                .orElseThrow(() -> Pickled.fault("the file holds " + Pickled.describe(value) + ", not a state dict"));
+        return Pickled.dict(value).orElseThrow(() -> isModule(value) ? module(value) : noStateDict(value));
+    }
+
+    /// Whether `value` is a `torch.nn.Module`, which keeps the modules in it by this name.
+    private static boolean isModule(PickleValue value) {
+        return value instanceof Call call
+                && call.states().size() == 1
+                && call.states().getFirst() instanceof Dict state
+                && state.get("_modules").isPresent();
+    }
+
+    private static Fault module(PickleValue value) {
+        return new Fault(
+                Code.K4012,
+                "the file holds a whole module, " + Pickled.describe(value) + ", not its state dict",
+                "its tensors are spread over objects of classes that are not imported here",
+                "save model.state_dict() with torch.save");
+    }
+
+    private static Fault noStateDict(PickleValue value) {
+        return Pickled.fault("the file holds " + Pickled.describe(value) + ", not a state dict");
     }
 }

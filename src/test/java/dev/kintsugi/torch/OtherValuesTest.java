@@ -147,6 +147,20 @@ class OtherValuesTest {
                 "an OrderedDict made of a list of 1", refused(Code.K2204, pairs).what());
     }
 
+    @DisplayName("P-33 a whole module is told from a state dict")
+    @Test
+    void aWholeModuleIsTold() {
+        PickleBytes module =
+                PickleBytes.proto2().global("torch.nn.modules.linear", "Linear").op(')', 0x81, '}');
+        module.text("training").op(0x88, 's').text("_modules").op('}', 's', 'b');
+        assertEquals(
+                "the file holds a whole module, a call of torch.nn.modules.linear.Linear, not its state dict",
+                refused(Code.K4012, module).what());
+        assertEquals(
+                "the file holds 7, not a state dict",
+                refused(Code.K2204, PickleBytes.proto2().op('K', 7)).what());
+    }
+
     @DisplayName("P-27 sizes within sizes are refused, however many")
     @ParameterizedTest
     @ValueSource(ints = {2, 3, 1_000_000})
