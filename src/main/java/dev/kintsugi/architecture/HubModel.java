@@ -233,12 +233,12 @@ public final class HubModel {
                 return;
             }
             if (isTied() && dropped != null) {
-                Origin origin = Objects.requireNonNull(disk.origins().get(head));
+                Origin origin = disk.origins().of(head);
                 disk.tensors().remove(head);
                 ties.add(new Tie(head, dropped, embedding, kept));
                 origin.stored().forEach(name -> leftOut.add(new LeftOut(name, dropped.spec(), "tied to " + embedding)));
             } else if (options.tie() == HubOptions.Choice.NO && dropped == null && hasHead(head)) {
-                Origin origin = Objects.requireNonNull(disk.origins().get(embedding));
+                Origin origin = disk.origins().of(embedding);
                 disk.put(head, kept, origin.with("copied for " + head + ": --tie-word-embeddings no"));
             }
         });
@@ -271,7 +271,7 @@ public final class HubModel {
 
     /// Where each of [#tensors()] comes from.
     public Map<String, Origin> origins() {
-        return Collections.unmodifiableMap(disk.origins());
+        return disk.origins().all();
     }
 
     /// What a tensor shares its memory with when transformers writes it, and so its file: the experts of one

@@ -1,18 +1,15 @@
 package dev.kintsugi.architecture;
 
+import dev.kintsugi.tensor.Named;
 import dev.kintsugi.tensor.Tensor;
-import java.util.AbstractMap;
-import java.util.AbstractSet;
+import java.util.Collections;
 import java.util.HashMap;
-import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
-import org.jspecify.annotations.Nullable;
 
 /// The origin of each tensor. Kept are those that say more than that a tensor has its name in the files too: a model
 /// may have a million of the others.
-final class Origins extends AbstractMap<String, Origin> {
+final class Origins {
     private final Map<String, Tensor> tensors;
     private final Map<String, Origin> kept = new HashMap<>();
 
@@ -30,6 +27,17 @@ final class Origins extends AbstractMap<String, Origin> {
         }
     }
 
+    /// Where the tensor `name` comes from.
+    Origin of(String name) {
+        Origin origin = kept.get(name);
+        return origin == null ? new Origin(List.of(name), List.of()) : origin;
+    }
+
+    /// The origin of every tensor there is, by its name.
+    Map<String, Origin> all() {
+        return Collections.unmodifiableMap(new Named<>(tensors, this::of));
+    }
+
     /// How many tensors have a name that is in none of the files.
     int renamed() {
         int renamed = 0;
@@ -38,37 +46,5 @@ final class Origins extends AbstractMap<String, Origin> {
             renamed += present && !entry.getValue().stored().contains(entry.getKey()) ? 1 : 0;
         }
         return renamed;
-    }
-
-    private Origin of(String name) {
-        Origin origin = kept.get(name);
-        return origin == null ? new Origin(List.of(name), List.of()) : origin;
-    }
-
-    @Override
-    public @Nullable Origin get(@Nullable Object name) {
-        return name instanceof String text && tensors.containsKey(text) ? of(text) : null;
-    }
-
-    @Override
-    public boolean containsKey(@Nullable Object name) {
-        return tensors.containsKey(name);
-    }
-
-    @Override
-    public Set<Map.Entry<String, Origin>> entrySet() {
-        return new AbstractSet<>() {
-            @Override
-            public Iterator<Map.Entry<String, Origin>> iterator() {
-                return tensors.keySet().stream()
-                        .map(name -> Map.entry(name, of(name)))
-                        .iterator();
-            }
-
-            @Override
-            public int size() {
-                return tensors.size();
-            }
-        };
     }
 }

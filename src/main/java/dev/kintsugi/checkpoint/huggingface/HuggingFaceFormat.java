@@ -116,7 +116,7 @@ public final class HuggingFaceFormat implements CheckpointFormat {
             });
         }
         found.indexes.forEach(index -> index.check(held));
-        Map<String, Layout> layouts = sharded ? new LinkedHashMap<>() : new WholeLayouts(tensors);
+        Map<String, Layout> layouts = sharded ? new LinkedHashMap<>() : WholeLayouts.of(tensors);
         if (sharded) {
             notes.add(Note.information(DcpShards.NOTE));
             shards.join().forEach((name, joined) -> {
