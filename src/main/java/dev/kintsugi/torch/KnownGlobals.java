@@ -5,6 +5,7 @@ import dev.kintsugi.tensor.DType;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -27,7 +28,9 @@ final class KnownGlobals {
         names("copy_reg", "_reconstructor");
         names("argparse", "Namespace");
         names("datetime", "date datetime timedelta timezone");
-        names("pathlib", "Path PosixPath PurePath PurePosixPath");
+        for (String module : List.of("pathlib", "pathlib._local")) {
+            names(module, "Path PosixPath PurePath PurePosixPath");
+        }
         names("signal", "Signals");
         names("_io", "BytesIO");
         torch();
@@ -109,9 +112,11 @@ final class KnownGlobals {
     }
 
     private static void frameworks() {
-        names("megatron.core.enums", "ModelType");
-        names("megatron.core.transformer.enums", "AttnBackend AttnMaskType AttnType CudaGraphScope LayerType");
-        names("megatron.core.transformer.enums", "InferenceCudaGraphScope ModelType");
+        for (String module : List.of("megatron", "megatron.model", "megatron.core", "megatron.core.transformer")) {
+            names(module + ".enums", "AttnBackend AttnMaskType AttnType CudaGraphScope Fp4Recipe Fp8Recipe LayerType");
+            names(module + ".enums", "InferenceCudaGraphScope ModelType PositionEmbeddingType");
+        }
+        names("megatron.core.rerun_state_machine", "RerunDiagnostic RerunMode RerunState");
         names("deepspeed.runtime.fp16.loss_scaler", "DynamicLossScaler LossScaler");
         names("deepspeed.runtime.zero.config", "ZeroStageEnum");
         names("deepspeed.utils.tensor_fragment", "fragment_address");

@@ -30,18 +30,7 @@ class OpaqueTest {
 
     @DisplayName("P-01 each import that runs a command is an opaque call")
     @ParameterizedTest
-    @CsvSource({
-        "posix,system",
-        "nt,system",
-        "os,system",
-        "subprocess,Popen",
-        "builtins,exec",
-        "builtins,eval",
-        "builtins,open",
-        "builtins,__import__",
-        "__builtin__,eval",
-        "socket,socket"
-    })
+    @MethodSource("dev.kintsugi.DangerousImports#runACommand")
     void eachImportThatRunsACommandIsOpaque(String module, String name) {
         assertEquals(
                 List.of(module + "." + name + "(\"id\")"),
@@ -50,18 +39,7 @@ class OpaqueTest {
 
     @DisplayName("P-02 each way around a name is an opaque call")
     @ParameterizedTest
-    @CsvSource({
-        "operator,attrgetter",
-        "operator,methodcaller",
-        "functools,partial",
-        "pkgutil,resolve_name",
-        "importlib,import_module",
-        "pydoc,locate",
-        "runpy,run_path",
-        "marshal,loads",
-        "types,CodeType",
-        "cloudpickle.cloudpickle,_builtin_type"
-    })
+    @MethodSource("dev.kintsugi.DangerousImports#leadToAnother")
     void eachWayAroundANameIsOpaque(String module, String name) {
         assertEquals(
                 List.of(module + "." + name + "(\"os.system\")"),
@@ -125,6 +103,23 @@ class OpaqueTest {
     @MethodSource("evasions")
     void whatIsGivenToKnownFunctionsCounts(String how, String told, PickleBytes pickle) {
         assertEquals(List.of(told), opaque(pickle), how);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "megatron.enums, PositionEmbeddingType",
+        "megatron.model.enums, AttnMaskType",
+        "megatron.core.rerun_state_machine, RerunMode",
+        "pathlib._local, PosixPath",
+        "numpy.core.multiarray, _reconstruct",
+        "torch.distributed._tensor.placement_types, _Partial",
+        "torch, float4_e2m1fn_x2"
+    })
+    void whatOtherVersionsSaveIsKnown(String module, String name) {
+        assertEquals(List.of(), opaque(PickleBytes.proto2().call(module, name, "x")));
+        assertEquals(
+                List.of(module + "." + name + "x(\"x\")"),
+                opaque(PickleBytes.proto2().call(module, name + "x", "x")));
     }
 
     @DisplayName("P-02 only one attribute of one class may be looked up")

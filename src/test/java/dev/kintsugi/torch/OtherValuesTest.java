@@ -14,6 +14,11 @@ import dev.kintsugi.fault.Code;
 import dev.kintsugi.fault.Fault;
 import dev.kintsugi.fault.Limit;
 import dev.kintsugi.io.MappedFile;
+import dev.kintsugi.pickle.PickleMachine;
+import dev.kintsugi.pickle.PickleValue;
+import dev.kintsugi.sharding.DeviceMesh;
+import dev.kintsugi.sharding.Placement;
+import dev.kintsugi.tensor.Shape;
 import dev.kintsugi.work.Job;
 import dev.kintsugi.work.Remark;
 import java.io.IOException;
@@ -279,6 +284,23 @@ class OtherValuesTest {
                 assertTrue(fault.what().startsWith("first: " + roles[at] + " is "), fault.what());
             }
         }
+    }
+
+    @DisplayName("P-34 a shard order of a mesh dim that is none is refused, however large")
+    @ParameterizedTest
+    @ValueSource(longs = {2, -1, 1L << 31, 1L << 40, Long.MIN_VALUE, (1L << 32) + 1})
+    void aShardOrderOfNoMeshDimIsRefused(long meshDim) {
+        PickleBytes spec = PickleBytes.proto2().op('}').text("shard_order");
+        spec.global("torch.distributed.tensor._dtensor_spec", "ShardOrderEntry")
+                .op('K', 0)
+                .numbers(meshDim, 0)
+                .op(0x86, 'R', 0x85, 's');
+        PickleValue.Dict fields = assertInstanceOf(PickleValue.Dict.class, PickleMachine.read("p", spec.stop()));
+        DeviceMesh mesh = DeviceMesh.of(List.of("a", "b"), Shape.of(2, 2), new int[] {0, 1, 2, 3});
+        List<Placement> twice = List.of(new Placement.Shard(0), new Placement.Shard(0));
+        Fault fault = assertThrows(Fault.class, () -> ShardOrder.applied(twice, mesh, fields));
+        assertEquals(Code.K2204, fault.code());
+        assertTrue(fault.what().startsWith("a shard order of mesh dim "), fault.what());
     }
 
     static Stream<Arguments> views() {
