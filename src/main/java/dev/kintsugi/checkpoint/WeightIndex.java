@@ -11,6 +11,7 @@ import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -55,8 +56,7 @@ public record WeightIndex(Path path, SequencedMap<String, String> fileOfTensor, 
         private final JsonParser parser;
         private final SequencedMap<String, String> files = new LinkedHashMap<>();
         private final Map<String, String> fileNames = new HashMap<>();
-        private boolean hasMap;
-        private boolean hasMetadata;
+        private final Set<String> members = new HashSet<>();
         private OptionalLong totalSize = OptionalLong.empty();
 
         Reading(Path path, JsonParser parser) {
@@ -81,20 +81,16 @@ public record WeightIndex(Path path, SequencedMap<String, String> fileOfTensor, 
         }
 
         private void member(String name, JsonToken value) {
-            if (name.equals("weight_map") && value == JsonToken.START_OBJECT) {
-                if (hasMap) {
-                    throw damaged("weight_map is there twice");
-                }
-                hasMap = true;
-                weightMap();
-            } else if (name.equals("metadata") && value == JsonToken.START_OBJECT) {
-                if (hasMetadata) {
-                    throw damaged("metadata is there twice");
-                }
-                hasMetadata = true;
+            boolean known = name.equals("weight_map") || name.equals("metadata");
+            if (known && !members.add(name)) {
+                throw damaged(name + " is there twice");
+            }
+            if (!known || value != JsonToken.START_OBJECT) {
+                parser.skipChildren();
+            } else if (name.equals("metadata")) {
                 metadata();
             } else {
-                parser.skipChildren();
+                weightMap();
             }
         }
 

@@ -44,13 +44,15 @@ class WaitTest {
                         "OUT",
                         scratch.resolveSibling(scratch.getFileName() + "-out").toString());
         assertEquals(Status.CORRUPT, typed.run(line), shown());
-        Thread job = Thread.ofPlatform().start(() -> {
+        Thread job = Thread.ofPlatform().daemon().start(() -> {
+            while (!typed.err.toString().contains("note: waiting until")) {
+                Thread.onSpinWait();
+            }
             try {
                 for (int at = 8; at < MODEL.length; at++) {
                     Files.write(file, new byte[] {MODEL[at]}, StandardOpenOption.APPEND);
-                    Thread.sleep(5);
                 }
-            } catch (IOException | InterruptedException e) {
+            } catch (IOException e) {
                 throw new IllegalStateException(e);
             }
         });
@@ -67,17 +69,11 @@ class WaitTest {
         Files.write(scratch.resolve("model.safetensors"), MODEL);
         Console console = new Console(new PrintWriter(typed.out), new PrintWriter(typed.err), false, false, 100);
         try (Shell shell = Shell.on(console)) {
-            Thread ctrlC = Thread.ofPlatform().start(() -> {
-                while (shell.session().running().isEmpty()) {
-                    Thread.onSpinWait();
-                }
-                shell.session().cancel();
-            });
-            shell.session().begin();
+            ControlC ctrlC = ControlC.when(shell, job -> true);
             Status status = assertTimeoutPreemptively(
                     Duration.ofSeconds(60), () -> shell.run("open " + scratch + " --as m --wait 1h"));
             assertEquals(Status.INTERRUPTED, status, shown());
-            ctrlC.join();
+            assertTrue(ctrlC.secondsAgo() < 60);
             assertEquals(Status.USAGE, shell.run("info m"));
         }
     }

@@ -56,6 +56,7 @@ public final class Checkpoints {
     public static Checkpoint open(List<Path> paths, OpenOptions options, Job job) {
         Located located = locate(paths, options);
         try {
+            Remarks.forget(job);
             Checkpoint opened = job.doing(() -> located.format().open(located.paths(), options, job));
             opened = opened.noting(Remarks.notes(job)).noting(ForeignCode.notes(opened.sidecars()));
             if (options.strict()) {

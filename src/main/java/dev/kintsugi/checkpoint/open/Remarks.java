@@ -31,6 +31,13 @@ final class Remarks {
         return notes;
     }
 
+    /// Forgets what `job` heard of other files, in an opening that failed.
+    static void forget(Job job) {
+        for (Remark kind : Remark.values()) {
+            job.takeRemarks(kind);
+        }
+    }
+
     private static String listed(List<String> all) {
         String shown = all.stream().limit(MAX_SHOWN).collect(Collectors.joining(", "));
         int more = all.size() - Math.min(MAX_SHOWN, all.size());

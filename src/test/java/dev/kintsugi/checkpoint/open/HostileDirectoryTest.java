@@ -209,6 +209,10 @@ class HostileDirectoryTest {
         damaged(Code.K2304, index + ": weight_map is there twice");
         Files.writeString(index, "{\"metadata\":{}," + map + ",\"metadata\":{}}");
         damaged(Code.K2304, index + ": metadata is there twice");
+        for (String both : List.of("\"weight_map\":[]," + map, map + ",\"weight_map\":[]")) {
+            Files.writeString(index, "{" + both + "}");
+            damaged(Code.K2304, index + ": weight_map is there twice");
+        }
         Files.writeString(index, good + "{}");
         damaged(Code.K2304, index + ": there is more text after the document");
         for (int depth : new int[] {31, 32, 100_000}) {
